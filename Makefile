@@ -1,0 +1,65 @@
+# Everything a laptop and CI run. `make` alone lists the targets.
+
+PYTHON ?= python3
+# One exact torch, installed before anything that needs one: a range lets pip choose a build with
+# gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
+WORKERS ?= 2
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DEMO_READY := $(VENV)/.demo-ready
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check lint types floors docs bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# Stamps: an environment is made once, and again when what it is made from changes.
+$(DEMO_READY): pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Quark needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) '$(TORCH)'
+	$(PIP) scikit-learn --editable .
+	@touch $@
+
+$(READY): $(DEMO_READY)
+	$(PIP) --editable '.[hooks,pandas,test,dev]'
+	@touch $@
+
+venv: $(READY) ## make .venv with everything that the other targets need
+
+demo: $(DEMO_READY) ## train on real digits with one import changed, then read the run back
+	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py
+	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/demo_account.py
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+lint: $(READY) ## check format and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY) ## check types
+	$(BIN)/mypy
+
+floors: $(READY) ## check who imports whom
+	$(BIN)/lint-imports --no-cache
+
+docs: $(READY) ## run the examples in documents and docstrings
+	$(BIN)/python -m pytest -n $(WORKERS) tests/test_docs.py
+
+check: lint types floors test ## all of the above: what CI runs
+
+bench: $(READY) ## measure, and write a table and JSON
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+clean: ## remove the environment, caches and what the demo kept
+	rm -rf $(VENV) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

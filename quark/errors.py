@@ -1,0 +1,62 @@
+"""Every error that Quark raises on purpose.
+
+The tree::
+
+    QuarkError
+    ├── SessionStoreError            the store could not answer, or refused
+    │   ├── RunNotFoundError         no such run
+    │   └── RecordRejectedError      the store will never accept this batch (not worth a retry)
+    ├── InvalidRunStateError         a lifecycle transition that is not allowed
+    ├── SchemaValidationError        a value breaks a documented rule (also a ValueError)
+    ├── SchemaMigrationError         a store cannot be brought to the current schema
+    ├── SettingsError                a setting has a value that is not allowed (also a ValueError)
+    ├── WriterClosedError            a writer or session was used after it was closed
+    ├── DamagedFileError             bytes at rest do not match their checksum or format
+    └── MissingDependencyError       an optional package is needed (also an ImportError)
+
+A message names the value, the rule it broke and the way out.
+"""
+
+
+class QuarkError(Exception):
+    """The root of all errors raised by Quark."""
+
+
+class SessionStoreError(QuarkError):
+    """The store could not be reached, could not answer in time, or refused."""
+
+
+class RunNotFoundError(SessionStoreError):
+    """The store has no run with this id."""
+
+
+class RecordRejectedError(SessionStoreError):
+    """The store refused a batch for good: sending it again would not help."""
+
+
+class InvalidRunStateError(QuarkError):
+    """The run's status does not allow what was asked for."""
+
+
+class SchemaValidationError(QuarkError, ValueError):
+    """A record or a value does not match the current schema."""
+
+
+class SchemaMigrationError(QuarkError):
+    """A store cannot be migrated safely to the current schema."""
+
+
+class SettingsError(QuarkError, ValueError):
+    """A setting has a value that is not allowed."""
+
+
+class WriterClosedError(QuarkError):
+    """A writer or session was used after it had been closed."""
+
+
+class DamagedFileError(QuarkError):
+    """Bytes at rest do not match their checksum or their documented format."""
+
+
+class MissingDependencyError(QuarkError, ImportError):
+    """An optional package is needed for what was asked; the message has the pip line."""

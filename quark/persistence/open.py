@@ -1,0 +1,64 @@
+"""The one place that decides which store is used.
+
+===========================  =====================================================
+``QUARK_PERSISTENCE_URL``     store
+===========================  =====================================================
+unset                         embedded, below the storage directory
+``file:PATH``                 embedded, below PATH
+``sqlite:PATH``               the same
+``http://…``, ``https://…``   a Quark service
+===========================  =====================================================
+
+With ``QUARK_REQUIRE_SERVICE=1`` a missing URL is an error, as the SDK guide has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from quark.errors import SessionStoreError
+from quark.settings import Settings
+from quark.storage.embedded import EmbeddedStore
+from quark.storage.layout import store_root
+from quark.storage.protocols import Store
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store that ``settings`` name.
+
+    Raises:
+        SessionStoreError: A service is required and none is named, or the URL cannot be used.
+    """
+    return EmbeddedStore(store_root(embedded_storage_dir(settings)))
+
+
+def embedded_storage_dir(settings: Settings) -> Path:
+    """Return the storage directory of the embedded store that ``settings`` name, absolute.
+
+    Raises:
+        SessionStoreError: ``settings`` name no embedded store.
+    """
+    url = settings.persistence_url
+    if url is None:
+        if settings.require_service:
+            raise SessionStoreError(
+                "QUARK_REQUIRE_SERVICE is set but QUARK_PERSISTENCE_URL is not; set it to the URL "
+                "of your persistence service, or unset QUARK_REQUIRE_SERVICE to keep runs locally."
+            )
+        return storage_dir(settings)
+    parts = urlsplit(url)
+    if parts.scheme in ("file", "sqlite"):
+        path = unquote(parts.path)
+        if not path:
+            raise SessionStoreError(f"QUARK_PERSISTENCE_URL {url!r} has no path; use file:/PATH.")
+        return Path(path).expanduser().absolute()
+    raise SessionStoreError(
+        f"QUARK_PERSISTENCE_URL {parts.scheme}://… cannot be opened: this version keeps runs in "
+        "local folders only. Unset it, or use file:/PATH."
+    )
+
+
+def storage_dir(settings: Settings) -> Path:
+    """Return where journals and run folders of this process live, absolute."""
+    return Path(settings.storage_dir or ".").expanduser().absolute()

@@ -1,0 +1,233 @@
+"""Delivering what other writers left behind: after a crash, from a copy, or while they run.
+
+A writer holds a lock for as long as it lives. Who gets that lock may deliver the writer's segments
+and remove them. Segments of a living writer may be delivered too (a reader wants to see them): the
+store's memory of each writer's last seq makes that harmless; its files are left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from quark.clock import SYSTEM_CLOCK, Clock, format_timestamp
+from quark.errors import DamagedFileError, RunNotFoundError, SchemaValidationError
+from quark.pipeline.delivery import Delivery
+from quark.pipeline.frames import Frame, FrameScan, SegmentMeta, decode_segment_header
+from quark.pipeline.segment_file import WriterLock
+from quark.records import EventRecord, RunStatus, RunUpdateRecord
+from quark.records.codec import encode_body
+from quark.storage.model import NO_STEP, Batch, EncodedRecord
+from quark.storage.protocols import Store
+
+_FRAMES_PER_DELIVERY = 20_000
+_HEADER_BYTES = 4096
+PROCESS_LOST = "process_lost"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a pass over a journal folder found. ``waiting`` names what could not be delivered."""
+
+    writers: int = 0
+    frames: int = 0
+    damaged: int = 0
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WriterFiles:
+    """The segments of one writer in one folder, in the order of their first frames."""
+
+    writer_id: str
+    folder: Path
+    segments: tuple[Path, ...]
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / f"{self.writer_id}.lock"
+
+
+def find_writers(journal_dir: Path) -> list[WriterFiles]:
+    """Return the writers that have segments in a journal folder; none if there is no folder."""
+    placed: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for path in journal_dir.glob("*.qj"):
+        writer_id, _, number = path.stem.rpartition("-")
+        if writer_id and number.isdigit():
+            placed[writer_id].append((_first_seq(path), path))
+    return [
+        WriterFiles(writer_id, journal_dir, tuple(path for _, path in sorted(found)))
+        for writer_id, found in sorted(placed.items())
+    ]
+
+
+def _first_seq(path: Path) -> int:
+    """Return where a segment belongs among its writer's; last if that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            header = decode_segment_header(file.read(_HEADER_BYTES))
+    except (OSError, DamagedFileError, SchemaValidationError):
+        header = None
+    return header[1] if header else 2**63
+
+
+def deliver_leftovers(
+    store: Store, journal_dir: Path, *, living_too: bool = False, clock: Clock = SYSTEM_CLOCK
+) -> Recovered:
+    """Deliver what dead writers (and, if asked, living ones) have in ``journal_dir``.
+
+    A run whose owner died while it was running becomes ``failed`` with the reason
+    ``process_lost``.
+
+    Raises:
+        SessionStoreError: The store cannot take it now; everything stays where it is.
+    """
+    result = Recovered()
+    waiting = []
+    for files in find_writers(journal_dir):
+        lock = WriterLock(files.lock_path)
+        try:
+            dead = lock.acquire()
+        except OSError:
+            dead = False  # a read-only place: deliver without touching the files
+        try:
+            if dead or living_too:
+                _deliver_writer(store, files, result, dead=dead, clock=clock)
+        except RunNotFoundError as error:
+            waiting.append(str(error))
+            dead = False
+        finally:
+            lock.release(remove=dead)
+    with contextlib.suppress(OSError):
+        journal_dir.rmdir()
+    result.waiting = tuple(waiting)
+    return result
+
+
+def _deliver_writer(
+    store: Store, files: WriterFiles, result: Recovered, *, dead: bool, clock: Clock
+) -> None:
+    meta: SegmentMeta | None = None
+    last = Frame(0, clock.time_us(), NO_STEP, 0, b"")
+    for path in files.segments:
+        try:
+            found, frames, damaged = read_segment(path)
+        except FileNotFoundError:
+            continue  # its writer delivered and removed it meanwhile
+        except (DamagedFileError, SchemaValidationError):
+            result.damaged += 1
+            if dead:
+                _keep_damaged(path)
+            continue
+        result.damaged += damaged if dead else 0
+        meta = found or meta
+        if found is None or not frames:
+            continue
+        result.frames += _append(store, files, found, frames)
+        last = frames[-1]
+    result.writers += 1
+    if not dead:
+        return
+    if meta is not None and meta.owner:
+        _close_lost_run(store, meta, files, last)
+    for path in files.segments:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def read_segment(path: Path) -> tuple[SegmentMeta | None, list[Frame], int]:
+    """Return what a segment belongs to, its frames, and how many places in it are damaged.
+
+    Raises:
+        DamagedFileError: The header cannot be believed.
+        OSError: The file cannot be read.
+    """
+    data = path.read_bytes()
+    header = decode_segment_header(data)
+    if header is None:
+        return None, [], 0
+    meta, _, start = header
+    scan = FrameScan(data[start:])
+    frames = list(scan.frames())
+    return meta, frames, scan.damaged
+
+
+def _append(store: Store, files: WriterFiles, meta: SegmentMeta, frames: list[Frame]) -> int:
+    """Append the frames that the store has not seen; return how many those were."""
+    position = store.position(meta.run_id, meta.writer_id)
+    new = [frame for frame in frames if frame.seq > position]
+    delivery = Delivery(store, files.folder.parent)
+    for start in range(0, len(new), _FRAMES_PER_DELIVERY):
+        delivery.deliver(meta, new[start : start + _FRAMES_PER_DELIVERY])
+    return len(new)
+
+
+def _close_lost_run(store: Store, meta: SegmentMeta, files: WriterFiles, last: Frame) -> None:
+    """Say that the run ended with its process, in the dead writer's own name.
+
+    So a second recovery says the same once more and the store ignores it.
+    """
+    run = store.records.get_run(meta.run_id)
+    if run.status != RunStatus.RUNNING or _has_living_owner(files):
+        return
+    seq = max(last.seq, store.position(meta.run_id, meta.writer_id)) + 1
+    changes = {
+        "status": RunStatus.FAILED.value,
+        "end_reason": PROCESS_LOST,
+        "ended_at": format_timestamp(last.time_us),
+    }
+    update = RunUpdateRecord(id="", run_id=meta.run_id, timestamp="", changes=changes)
+    payload = {
+        "message": "The process that trained this run ended without closing it.",
+        "host": meta.host,
+        "pid": meta.pid,
+    }
+    event = EventRecord(
+        id="",
+        run_id=meta.run_id,
+        timestamp="",
+        event_type="run_lost",
+        severity="error",
+        status="failed",
+        payload=payload,
+    )
+    records = tuple(
+        EncodedRecord(seq, ordinal, record.KIND, None, None, last.time_us, encode_body(record))
+        for ordinal, record in enumerate((update, event))
+    )
+    store.append(
+        Batch(
+            run_id=meta.run_id,
+            writer_id=meta.writer_id,
+            first_seq=seq,
+            last_seq=seq,
+            records=records,
+        )
+    )
+
+
+def _has_living_owner(files: WriterFiles) -> bool:
+    for other in find_writers(files.folder):
+        if other.writer_id == files.writer_id:
+            continue
+        lock = WriterLock(other.lock_path)
+        try:
+            if lock.acquire():
+                lock.release(remove=False)
+                continue
+            meta, _, _ = read_segment(other.segments[-1])
+        except (OSError, DamagedFileError, SchemaValidationError):
+            continue
+        if meta is not None and meta.owner:
+            return True
+    return False
+
+
+def _keep_damaged(path: Path) -> None:
+    """Move a segment whose header is unreadable out of the way, but keep it."""
+    folder = path.parent.parent / "quarantine"
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)

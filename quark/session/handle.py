@@ -1,0 +1,313 @@
+"""One process's hold on one run: the way in for what is logged, the way out for what is read.
+
+A :class:`RunHandle` knows nothing of lifecycles: :class:`~quark.session.TrainingSession` has one
+and adds that; a writer that was given a :class:`~quark.records.RunContext` of a run that is not
+open in this process opens one for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from quark import ids, jsonio, ui
+from quark.clock import SYSTEM_CLOCK, format_timestamp, parse_timestamp
+from quark.errors import SchemaValidationError, SessionStoreError
+from quark.persistence.open import open_store
+from quark.pipeline.diagnostics import Diagnostics, LossCounter
+from quark.pipeline.faults import FaultLog
+from quark.pipeline.frames import METRIC, RECORD, SegmentMeta
+from quark.pipeline.journal import Journal, JournalConfig
+from quark.pipeline.rows import Fallback, as_scalar_or_list, encode_row
+from quark.pipeline.shipper import Shipper, ShipperConfig
+from quark.records import Record
+from quark.session.places import local_root
+from quark.session.reading import deliver_tail
+from quark.settings import Settings, distributed_rank
+from quark.storage.layout import journal_path, run_path
+from quark.storage.model import NO_STEP
+
+if TYPE_CHECKING:
+    from quark.storage.model import Batch
+    from quark.storage.protocols import Store
+
+R = TypeVar("R", bound=Record)
+
+#: A local disk that refused this often in a row will not relent within a deadline.
+_LOCAL_CLOSE_ATTEMPTS = 3
+
+
+class RunHandle:
+    """Logs into a run and reads it back. Owns its store, journal and shipper."""
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        project: str,
+        workspace: str,
+        settings: Settings,
+        owner: bool,
+        strict: bool,
+        store: Store | None = None,
+        on_batch: Callable[[Batch], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.run_id = run_id
+        self.faults = FaultLog(strict=strict)
+        self.losses = LossCounter()
+        self.root = local_root(settings)
+        self.run_dir = run_path(self.root, run_id)
+        self._store: Store | None = store or open_store(settings)
+        self._closed = False
+        meta = SegmentMeta(
+            run_id=run_id,
+            writer_id=ids.new_writer_id(),
+            project=project,
+            workspace=workspace,
+            rank=distributed_rank(),
+            owner=owner,
+            created_at=format_timestamp(SYSTEM_CLOCK.time_us()),
+            store_target=self._store.target,
+            host=platform.node(),
+            pid=os.getpid(),
+        )
+        self.journal = Journal(
+            journal_path(self.root, run_id),
+            meta,
+            JournalConfig(
+                segment_bytes=settings.segment_bytes,
+                max_bytes=settings.spool_max_bytes,
+                ring_bytes=settings.memory_ring_bytes,
+            ),
+            losses=self.losses,
+            on_trouble=self._on_trouble,
+            on_new_writer=self._on_new_writer,
+        )
+        self._on_batch = on_batch
+        self._shipper = Shipper(
+            self.journal,
+            self._store,
+            ShipperConfig(
+                interval_seconds=settings.ship_interval_seconds,
+                fsync=settings.durability == "fsync",
+                deliver=settings.mode == "online",
+                close_attempts=_LOCAL_CLOSE_ATTEMPTS if _is_local(settings) else 1_000_000,
+            ),
+            faults=self.faults,
+            losses=self.losses,
+            on_batch=on_batch,
+        )
+        self._shipper.start()
+
+    # -- in ----------------------------------------------------------------------------------
+
+    def log_row(
+        self,
+        data: Mapping[str, Any],
+        step: int = NO_STEP,
+        time_us: int = 0,
+        fallback: Fallback = as_scalar_or_list,
+    ) -> int:
+        """Keep everything in ``data`` as one history row; return its seq, or 0 if it was dropped.
+
+        Raises:
+            SchemaValidationError: A key is no string.
+            TypeError: A value cannot be kept and ``fallback`` has no other form for it.
+        """
+        kind, body = encode_row(data, fallback)
+        return self.journal.append(kind, body, step, time_us)
+
+    def log_metric(
+        self,
+        key: str,
+        value: float,
+        step: int | None,
+        epoch: int | None,
+        description: str | None,
+        metadata: Mapping[str, Any] | None,
+        time_us: int,
+    ) -> str:
+        """Keep one sample of a metric; return its record's id, or "" if it was dropped."""
+        body = jsonio.dumps([key, value, epoch, description, metadata])
+        place = NO_STEP if step is None else step
+        seq = self.journal.append(METRIC, body, place, time_us)
+        return ids.record_id(self.journal.writer_id, seq) if seq else ""
+
+    def emit(self, kind: type[R], *, timestamp: str | None = None, **fields: Any) -> R:
+        """Keep a record of ``kind`` and return it. Its fields are JSON or become it.
+
+        Raises:
+            SchemaValidationError: A field has no JSON form, or ``timestamp`` is not ISO 8601.
+        """
+        time_us = SYSTEM_CLOCK.time_us() if timestamp is None else timestamp_us(timestamp)
+        body = jsonio.dumps({name: value for name, value in fields.items() if value is not None})
+        step = fields.get("step")
+        seq = self.journal.append(
+            RECORD,
+            kind.KIND.encode() + b"\0" + body,
+            NO_STEP if step is None else step,
+            time_us,
+            essential=kind.ESSENTIAL,
+        )
+        return kind(
+            id=ids.record_id(self.journal.writer_id, seq) if seq else "",
+            run_id=self.run_id,
+            timestamp=format_timestamp(time_us),
+            **fields,
+        )
+
+    # -- out ---------------------------------------------------------------------------------
+
+    def flush(self, timeout_seconds: float | None = None) -> int:
+        """Have the store take what was logged so far; return how many frames it has not taken."""
+        if self._closed:
+            return 0
+        seconds = (
+            self.settings.finish_timeout_seconds if timeout_seconds is None else timeout_seconds
+        )
+        return self._shipper.flush(seconds)
+
+    def request_flush(self) -> None:
+        """Have the store take what was logged so far soon, without waiting."""
+        if not self._closed:
+            self._shipper.wake()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Store]:
+        """Give the store, with everything logged so far in it.
+
+        Raises:
+            SessionStoreError: The store could not take what was logged.
+        """
+        if self._store is None:
+            store = open_store(self.settings)
+            try:
+                deliver_tail(store, self.run_id, self.settings)
+                yield store
+            finally:
+                store.close()
+            return
+        pending = self.flush()
+        if pending:
+            error = self._shipper.last_error
+            raise SessionStoreError(
+                f"{pending} records of run {self.run_id!r} have not reached the store "
+                f"({self._store.target}), so reading now would be incomplete. They are safe in "
+                f"{self.journal.folder}. Reason: {error or self._why_pending()}."
+            ) from error
+        yield self._store
+
+    def _why_pending(self) -> str:
+        if self.settings.mode != "online":
+            return f"the mode is {self.settings.mode!r}; deliver them with 'quark sync'"
+        return self.journal.degraded or "the store did not answer in time"
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the latest delivery failed; None if it did not."""
+        return self._shipper.last_error
+
+    @property
+    def store_target(self) -> str:
+        """Where the store is, as a URL without secrets."""
+        return self.journal.meta.store_target
+
+    @property
+    def closing(self) -> bool:
+        """Whether the run is being closed: chores should come to their end."""
+        return self._shipper.closing
+
+    def add_chore(self, chore: Callable[[], None]) -> None:
+        """Have ``chore`` called once in the background, when nothing waits for delivery."""
+        self._shipper.add_chore(chore)
+
+    def diagnostics(self) -> Diagnostics:
+        """Return what was accepted, delivered and lost so far."""
+        return self._shipper.diagnostics()
+
+    # -- end ---------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+    def close(self, *, merge: bool = False) -> int:
+        """Deliver what is left, by the deadline of ``finish_timeout_seconds``, and let go.
+
+        Returns how many frames are still undelivered; they stay in the journal's folder. ``merge``
+        packs what the store has of the run. A second call does nothing.
+        """
+        if self._closed:
+            return self.journal.pending
+        pending = self._shipper.close(self.settings.finish_timeout_seconds)
+        self._closed = True
+        store, self._store = self._store, None
+        if merge and store is not None and self.settings.mode == "online":
+            self._after_delivery(store)
+        pending = self.journal.close()
+        if store is not None:
+            store.close()
+        if pending and self.settings.mode == "online":
+            ui.say(self._unsent(pending))
+        return pending
+
+    def _after_delivery(self, store: Store) -> None:
+        """Take in what forked children left, and pack the run's points."""
+        from quark.pipeline.recovery import deliver_leftovers  # numpy: at the end only
+
+        try:
+            deliver_leftovers(store, self.journal.folder)
+            store.points.merge(self.run_id, final=True)
+        except SessionStoreError as error:
+            self.faults.record("the run could not be packed", error)
+
+    def _unsent(self, pending: int) -> str:
+        if self.journal.degraded:
+            return f"{pending} records of run {self.run_id} were never written: {self.journal.degraded}"
+        return (
+            f"{pending} records of run {self.run_id} have not reached the store yet. They are kept "
+            f"in {self.journal.folder} and are delivered by the next run that uses this store, or "
+            "by 'quark sync'."
+        )
+
+    def mark_forked(self) -> None:
+        """In a forked child: begin anew with the first record that is logged."""
+        self._shipper.reset_after_fork()
+
+    def _on_new_writer(self) -> None:
+        self._shipper.start()
+
+    def _on_trouble(self, reason: str, message: str) -> None:
+        from quark.records import EventRecord
+
+        if reason == "spool_full":
+            self.emit(
+                EventRecord,
+                event_type="records_dropped",
+                severity="error",
+                payload={"reason": reason, "message": message},
+            )
+
+
+def _is_local(settings: Settings) -> bool:
+    return settings.persistence_url is None or not settings.persistence_url.startswith("http")
+
+
+def timestamp_us(timestamp: str) -> int:
+    """Return a caller's timestamp as microseconds.
+
+    Raises:
+        SchemaValidationError: It is not ISO 8601.
+    """
+    try:
+        return parse_timestamp(timestamp)
+    except (TypeError, ValueError) as error:
+        raise SchemaValidationError(
+            f"Timestamp {timestamp!r} is not valid: it must be ISO 8601 such as "
+            "'2026-05-07T00:00:00Z'."
+        ) from error

@@ -1,0 +1,244 @@
+"""Opening a run: a new one, or one that is gone on with."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from quark import ids, jsonio, ui
+from quark.clock import SYSTEM_CLOCK, format_timestamp
+from quark.errors import InvalidRunStateError, RunNotFoundError, SessionStoreError
+from quark.naming import check_project_name, check_tag
+from quark.persistence.open import open_store
+from quark.pipeline.faults import FaultLog
+from quark.pipeline.leftovers import find_journals
+from quark.records import (
+    ENVELOPE,
+    EventRecord,
+    RunContext,
+    RunRecord,
+    RunStatus,
+    RunUpdateRecord,
+    check_run_transition,
+    fold_run,
+)
+from quark.redact import redact_mapping
+from quark.session.extension import ExtensionHost, load_extensions
+from quark.session.git import read_git_head, training_repository
+from quark.session.handle import RunHandle
+from quark.session.reading import context_of, deliver_tail
+from quark.session.request import RunRequest
+from quark.session.run_folder import complete_git_status, write_run_folder
+from quark.storage.layout import relative_run_path
+from quark.storage.protocols import Store
+
+if TYPE_CHECKING:
+    from quark.session.training import TrainingSession
+    from quark.storage.model import Batch
+
+
+@dataclass(slots=True)
+class OpenedRun:
+    """What a session is made from."""
+
+    handle: RunHandle
+    context: RunContext
+    extensions: ExtensionHost
+    _follower: _Follower
+
+    def follow(self, session: TrainingSession) -> None:
+        """From now on the extensions see ``session``'s batches."""
+        self._follower.session = weakref.ref(session)
+
+
+@dataclass(slots=True)
+class _Follower:
+    extensions: ExtensionHost
+    session: Callable[[], TrainingSession | None] = field(default=lambda: None)
+
+    def on_batch(self, batch: Batch) -> None:
+        session = self.session()
+        if session is not None:
+            self.extensions.on_batch(session, batch)
+
+
+def open_run(request: RunRequest) -> OpenedRun:
+    """Start the run that is asked for, or go on with it.
+
+    Raises:
+        RunNotFoundError: The run to go on with, or the parent, does not exist.
+        InvalidRunStateError: The run may not be gone on with, or exists and must not.
+        SchemaValidationError: An argument breaks a rule.
+        SessionStoreError: A service is asked for and does not answer.
+    """
+    for tag in request.tags:
+        check_tag(tag)
+    store = open_store(request.settings)
+    try:
+        existing = _existing_run(store, request)
+        run = _resumed(existing, request) if existing else _new_run(store, request)
+    except BaseException:
+        store.close()
+        raise
+    return _begin(store, request, run, resumed=existing is not None)
+
+
+def _existing_run(store: Store, request: RunRequest) -> RunRecord | None:
+    """Return the run that the request names, with what dead writers left of it delivered."""
+    if request.run_id is None:
+        return None
+    deliver_tail(store, request.run_id, request.settings)
+    try:
+        existing = store.records.get_run(request.run_id)
+    except RunNotFoundError:
+        if request.resume == "must":
+            raise
+        return None
+    if request.resume == "never":
+        raise InvalidRunStateError(
+            f"Run {request.run_id!r} exists already; choose another run id, or resume it."
+        )
+    return existing
+
+
+def _resumed(existing: RunRecord, request: RunRequest) -> RunRecord:
+    reopened = request.reopen_completed and existing.status == RunStatus.COMPLETED
+    if not reopened:
+        check_run_transition(existing.id, existing.status, RunStatus.RUNNING)
+    return existing
+
+
+def _new_run(store: Store, request: RunRequest) -> RunRecord:
+    check_project_name(request.project)
+    settings = request.settings
+    run_id = request.run_id or ids.new_run_id()
+    now = format_timestamp(SYSTEM_CLOCK.time_us())
+    root_run_id = run_id
+    if request.parent_run_id is not None:
+        parent = store.records.get_run(request.parent_run_id)
+        root_run_id = parent.lineage_root_run_id or parent.id
+    repository = training_repository() if settings.capture_environment else None
+    head = read_git_head(repository) if repository else None
+    return RunRecord(
+        id=run_id,
+        run_id=run_id,
+        timestamp=now,
+        project_id=ids.project_id(settings.workspace, request.project),
+        project_name=request.project,
+        workspace=settings.workspace,
+        status=RunStatus.RUNNING.value,
+        parent_run_id=request.parent_run_id,
+        lineage_root_run_id=root_run_id,
+        run_path=relative_run_path(run_id),
+        git_commit=head.sha if head else None,
+        strict_mode=request.strict_mode,
+        tags=tuple(dict.fromkeys(request.tags)),
+        name=request.name,
+        notes=request.notes,
+        group=request.group,
+        job_type=request.job_type,
+        created_at=now,
+        updated_at=now,
+        config=jsonio.to_plain(redact_mapping(request.config)),
+    )
+
+
+def _begin(store: Store, request: RunRequest, run: RunRecord, *, resumed: bool) -> OpenedRun:
+    settings = request.settings
+    follower = _Follower(ExtensionHost((), FaultLog()))
+    handle = RunHandle(
+        run_id=run.id,
+        project=run.project_name,
+        workspace=run.workspace,
+        settings=settings,
+        owner=True,
+        strict=request.strict_mode or run.strict_mode,
+        store=store,
+        on_batch=follower.on_batch,
+    )
+    try:
+        follower.extensions = ExtensionHost(load_extensions(settings.extensions), handle.faults)
+        run = _announce(handle, run, resumed=resumed)
+        _wait_for_answer(handle, run)
+    except BaseException:
+        handle.close()
+        raise
+    failures = write_run_folder(
+        handle.run_dir,
+        config=run.config,
+        created_at=run.created_at,
+        config_path=request.config_path,
+        base_config_path=request.base_config_path,
+        capture_environment=settings.capture_environment,
+    )
+    for failure in failures:
+        handle.faults.record("the run folder is incomplete", SessionStoreError(failure))
+    _add_chores(handle, settings.capture_environment)
+    return OpenedRun(handle, context_of(run, settings), follower.extensions, follower)
+
+
+def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool) -> RunRecord:
+    """Write the run's first records; return the run as they leave it."""
+    if not resumed:
+        body = {f.name: getattr(run, f.name) for f in fields(run) if f.name not in ENVELOPE}
+        handle.emit(RunRecord, timestamp=run.timestamp, **body)
+        handle.emit(EventRecord, event_type="run_started", severity="info", status=run.status)
+        return run
+    changes: dict[str, Any] = {
+        "status": RunStatus.RUNNING.value,
+        "resume_count": run.resume_count + 1,
+        "ended_at": None,
+        "end_reason": None,
+        "exit_code": None,
+    }
+    update = handle.emit(RunUpdateRecord, changes=changes)
+    payload = {"resume_count": run.resume_count + 1, "previous_status": run.status}
+    handle.emit(
+        EventRecord, event_type="run_resumed", severity="info", status="running", payload=payload
+    )
+    return fold_run(run, update)
+
+
+def _wait_for_answer(handle: RunHandle, run: RunRecord) -> None:
+    """Have the store know the run before training starts.
+
+    A local disk that cannot be written does not stop the training, unless the run is strict; a
+    service that does not answer does.
+    """
+    settings = handle.settings
+    if settings.mode != "online":
+        return
+    if not handle.flush(settings.persistence_timeout_seconds):
+        return
+    error = handle.last_error
+    reason = error or handle.journal.degraded or "no answer in time"
+    if settings.persistence_url is not None or run.strict_mode:
+        raise SessionStoreError(
+            f"Run {run.id!r} could not be started in {handle.store_target}: {reason}."
+        ) from error
+    ui.say(f"run {run.id} is not in the store yet ({reason}). Training goes on.")
+
+
+def _add_chores(handle: RunHandle, capture_environment: bool) -> None:
+    """Hand the slow things to the background: what others left behind, and git's status."""
+    handle.add_chore(lambda: _deliver_others(handle))
+    repository = training_repository() if capture_environment else None
+    if repository is not None:
+        handle.add_chore(lambda: complete_git_status(handle.run_dir, repository))
+
+
+def _deliver_others(handle: RunHandle) -> None:
+    """Deliver what dead processes left of other runs in the same store."""
+    for journal_dir in find_journals(handle.root):
+        if handle.closing:
+            return
+        if journal_dir != handle.journal.folder:
+            from quark.pipeline.recovery import deliver_leftovers
+
+            store = open_store(handle.settings)
+            try:
+                deliver_leftovers(store, journal_dir)
+            finally:
+                store.close()

@@ -1,0 +1,16 @@
+"""Where this process keeps run folders and journals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quark.persistence.open import embedded_storage_dir, storage_dir
+from quark.settings import Settings
+from quark.storage.layout import store_root
+
+
+def local_root(settings: Settings) -> Path:
+    """Return the root below which this process keeps run folders and journals."""
+    if settings.persistence_url is None or not settings.persistence_url.startswith("http"):
+        return store_root(embedded_storage_dir(settings))
+    return store_root(storage_dir(settings))

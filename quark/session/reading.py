@@ -1,0 +1,58 @@
+"""Looking at a run without opening it for training."""
+
+from __future__ import annotations
+
+from quark.persistence.open import open_store
+from quark.records import ProjectRecord, RunContext, RunRecord
+from quark.session.places import local_root
+from quark.settings import Settings
+from quark.storage.layout import index_path, journal_path
+from quark.storage.protocols import Store
+
+
+def load_context(run_id: str, settings: Settings) -> RunContext:
+    """Return the context of a run, with what dead writers left of it delivered first.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        SessionStoreError: The store does not answer.
+    """
+    store = open_store(settings)
+    try:
+        deliver_tail(store, run_id, settings)
+        return context_of(store.records.get_run(run_id), settings)
+    finally:
+        store.close()
+
+
+def deliver_tail(store: Store, run_id: str, settings: Settings) -> None:
+    """Put into the store what journals on this machine still hold of a run.
+
+    Raises:
+        SessionStoreError: The store cannot take it now.
+    """
+    journal_dir = journal_path(local_root(settings), run_id)
+    if settings.mode == "online" and journal_dir.is_dir():
+        from quark.pipeline.recovery import deliver_leftovers  # numpy: only if there are any
+
+        deliver_leftovers(store, journal_dir, living_too=True)
+
+
+def context_of(run: RunRecord, settings: Settings) -> RunContext:
+    """Return a run's context as this machine sees it."""
+    root = local_root(settings)
+    project = ProjectRecord(
+        id=run.project_id,
+        name=run.project_name,
+        workspace=run.workspace,
+        root_path=str(root),
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+    )
+    return RunContext(
+        storage_dir=str(root.parent),
+        store_root=str(root),
+        db_path=str(index_path(root)),
+        project=project,
+        run=run,
+    )

@@ -1,0 +1,46 @@
+"""What a door asks for when it opens a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from quark.errors import SchemaValidationError
+from quark.naming import check_run_id
+from quark.settings import Settings
+
+Resume = Literal["never", "allow", "must"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A run to start or to go on with.
+
+    ``resume`` says what to do when ``run_id`` is known: ``never`` refuses, ``allow`` goes on with
+    it or starts it, ``must`` refuses if it is not there. ``reopen_completed`` lets a completed run
+    be gone on with, as W&B does; the native API does not.
+    """
+
+    project: str
+    settings: Settings
+    run_id: str | None = None
+    resume: Resume = "never"
+    reopen_completed: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    parent_run_id: str | None = None
+    name: str | None = None
+    notes: str | None = None
+    group: str | None = None
+    job_type: str | None = None
+    strict_mode: bool = False
+    config_path: Path | None = None
+    base_config_path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.resume == "must" and self.run_id is None:
+            raise SchemaValidationError("resume='must' needs a run_id; pass the id of the run.")
+        if self.run_id is not None:
+            check_run_id(self.run_id)
