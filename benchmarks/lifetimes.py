@@ -56,8 +56,9 @@ def _open_files() -> list[str]:
 
 def bare_import_ms(statement: str) -> float:
     """Return the wall time of an interpreter that does nothing but ``statement``."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", statement], cwd=ROOT, env=environment, check=True)
     return (time.perf_counter() - begin) * 1e3
 
 

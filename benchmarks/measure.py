@@ -22,6 +22,7 @@ def child(module: str, arguments: dict[str, Any], folder: Path) -> dict[str, Any
     """Run ``module`` in a fresh interpreter in ``folder``; it prints one line of JSON last."""
     environment = {
         **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "",  # an installed package has its bytecode
         "PYTHONPATH": str(ROOT),
         "WANDB_MODE": "offline",
         "WANDB_SILENT": "true",

@@ -7,7 +7,6 @@ survives case-insensitive file systems.
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -41,6 +40,8 @@ def project_id(workspace: str, project: str) -> str:
 
     So a project needs no registration before the first run, also offline.
     """
+    from hashlib import sha256  # OpenSSL: 2 ms that most imports do not need
+
     digest = sha256(f"{workspace}\x00{project}".encode()).hexdigest()
     return "proj_" + digest[:16]
 

@@ -15,7 +15,6 @@ With ``QUARK_REQUIRE_SERVICE=1`` a missing URL is an error, as the SDK guide has
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from quark.errors import SessionStoreError
 from quark.settings import Settings
@@ -47,6 +46,8 @@ def embedded_storage_dir(settings: Settings) -> Path:
                 "of your persistence service, or unset QUARK_REQUIRE_SERVICE to keep runs locally."
             )
         return storage_dir(settings)
+    from urllib.parse import unquote, urlsplit  # heavy, and most runs have no URL
+
     parts = urlsplit(url)
     if parts.scheme in ("file", "sqlite"):
         path = unquote(parts.path)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from quark import jsonio
 from quark.errors import SchemaValidationError
 from quark.pipeline.frames import METRIC, RECORD, ROW, ROW_EXACT, Frame
@@ -27,7 +25,7 @@ _TYPE_MARK = "_type"
 
 
 @dataclass(slots=True)
-class _Group:
+class RowGroup:
     """Rows with the same keys, while they are being collected."""
 
     seq: list[int] = field(default_factory=list)
@@ -43,18 +41,8 @@ class _Group:
         self.epoch.append(epoch)
         self.values.extend(values)
 
-    def block(self, keys: tuple[str, ...], values: np.ndarray) -> PointBlock:
-        return PointBlock(
-            keys=keys,
-            seq=np.array(self.seq, dtype=np.int64),
-            step=np.array(self.step, dtype=np.int64),
-            epoch=np.array(self.epoch, dtype=np.int64),
-            time_us=np.array(self.time_us, dtype=np.int64),
-            values=values.reshape(len(self.seq), len(keys)),
-        )
 
-
-Groups = dict[tuple[str, ...], _Group]
+Groups = dict[tuple[str, ...], RowGroup]
 
 
 class _Decoder:
@@ -72,7 +60,7 @@ class _Decoder:
             keys = tuple(row)
             group = groups.get(keys)
             if group is None:
-                group = groups[keys] = _Group()
+                group = groups[keys] = RowGroup()
             group.add(frame, row.values())
 
     def add_mixed(self, frame: Frame, row: Mapping[str, Any]) -> None:
@@ -114,7 +102,7 @@ class _Decoder:
             return
         group = self.points.get(keys)
         if group is None:
-            group = self.points[keys] = _Group()
+            group = self.points[keys] = RowGroup()
         group.add(frame, values, epoch)
 
     def blocks(self) -> tuple[PointBlock, ...]:
@@ -122,15 +110,19 @@ class _Decoder:
             if not _all_plain(keys, group.values):
                 del self.rows[keys]
                 self._split(keys, group)
-        made = [
-            group.block(keys, np.array(group.values, dtype=np.float64))
+        found = [
+            (keys, group)
             for groups in (self.rows, self.points)
             for keys, group in groups.items()
             if keys
         ]
-        return tuple(made)
+        if not found:
+            return ()
+        from quark.pipeline.blocks import block_of  # numpy: not before there are points
 
-    def _split(self, keys: tuple[str, ...], group: _Group) -> None:
+        return tuple(block_of(keys, group) for keys, group in found)
+
+    def _split(self, keys: tuple[str, ...], group: RowGroup) -> None:
         width = len(keys)
         for index, seq in enumerate(group.seq):
             frame = Frame(seq, group.time_us[index], group.step[index], ROW, b"")

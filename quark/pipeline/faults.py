@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 
 from quark import ui
 
@@ -23,7 +22,7 @@ class FaultLog:
         Raises:
             BaseException: ``error`` itself, in strict mode.
         """
-        text = "".join(traceback.format_exception_only(error)).strip()
+        text = f"{type(error).__name__}: {error}"
         with self._lock:
             self._counts[cause] = self._counts.get(cause, 0) + 1
             first = self._counts[cause] == 1

@@ -290,7 +290,6 @@ class Journal:
         self._chain.sync()
 
     # -- state and end -----------------------------------------------------------------------
-
     @property
     def writer_id(self) -> str:
         """The id under which frames are journaled; a forked child has its own."""
@@ -334,8 +333,7 @@ class Journal:
         """
         with self._lock:
             if not self._closed and not self._forked:
-                self._closed = True
-                self._limit = 0
+                self._closed, self._limit = True, 0
                 self._close_files()
             return self.pending
 
@@ -354,12 +352,11 @@ class Journal:
         """In a forked child: leave the parent's files alone; the next append opens new ones."""
         if self._closed:
             return
-        inherited, lock = self._chain, self._writer_lock
+        inherited = (self._chain, self._writer_lock)
         self._reset()
         self._forked = True
-        inherited.forget_after_fork()
-        if lock is not None:
-            lock.forget_after_fork()
+        for part in filter(None, inherited):
+            part.forget_after_fork()
 
     def _reopen_after_fork(self) -> None:
         if not self._forked:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +105,19 @@ def deliver_leftovers(
         journal_dir.rmdir()
     result.waiting = tuple(waiting)
     return result
+
+
+def find_journals(root: Path) -> Iterator[Path]:
+    """Yield the journal folders of all runs of an embedded store that have one."""
+    runs = root / "runs"
+    try:
+        run_ids = sorted(path.name for path in runs.iterdir())
+    except OSError:
+        return
+    for run_id in run_ids:
+        journal_dir = runs / run_id / "journal"
+        if journal_dir.is_dir():
+            yield journal_dir
 
 
 def _deliver_writer(

@@ -7,7 +7,7 @@ keeps it. Deliveries may repeat; the store makes them exactly once.
 
 from __future__ import annotations
 
-import random
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from quark.clock import SYSTEM_CLOCK, Clock
 from quark.errors import SessionStoreError
+from quark.pipeline.delivery import Delivery
 from quark.pipeline.diagnostics import Diagnostics, LossCounter
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.frames import Frame
@@ -23,7 +24,6 @@ from quark.pipeline.journal import Journal
 from quark.pipeline.worker import BackgroundWorker
 
 if TYPE_CHECKING:
-    from quark.pipeline.delivery import Delivery
     from quark.storage.model import Batch
     from quark.storage.protocols import Store
 
@@ -203,7 +203,7 @@ class Shipper:
             self._config.retry_most_seconds, self._config.retry_first_seconds * 2**self._failures
         )
         self._failures = min(self._failures + 1, 30)
-        self._not_before = self._clock.monotonic() + longest * random.uniform(0.5, 1.0)
+        self._not_before = self._clock.monotonic() + longest * _between_half_and_one()
 
     def _drain(self) -> None:
         run_id = self._journal.meta.run_id
@@ -224,13 +224,11 @@ class Shipper:
             self._journal.maintain()
             with self._moved:
                 self._moved.notify_all()
-        if moved:
+        if moved and self._delivery is not None and self._delivery.points:
             self._store.points.merge(run_id)
 
     def _deliver(self, frames: Sequence[Frame]) -> None:
         if self._delivery is None:
-            from quark.pipeline.delivery import Delivery  # numpy: not before there is work
-
             run_dir = self._journal.folder.parent
             self._delivery = Delivery(self._store, run_dir, self._losses, self._on_batch)
         refused = self._delivery.refused
@@ -240,3 +238,8 @@ class Shipper:
             self._faults.record(
                 "a record was refused and set aside", SessionStoreError(reason), strict=False
             )
+
+
+def _between_half_and_one() -> float:
+    """Return a random share, so that many waiting writers do not all come back at once."""
+    return 0.5 + os.urandom(1)[0] / 510

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +20,7 @@ from quark.pipeline.diagnostics import Diagnostics, LossCounter
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.frames import METRIC, RECORD, SegmentMeta
 from quark.pipeline.journal import Journal, JournalConfig
+from quark.pipeline.recovery import deliver_leftovers
 from quark.pipeline.rows import Fallback, as_scalar_or_list, encode_row
 from quark.pipeline.shipper import Shipper, ShipperConfig
 from quark.records import Record
@@ -72,7 +72,7 @@ class RunHandle:
             owner=owner,
             created_at=format_timestamp(SYSTEM_CLOCK.time_us()),
             store_target=self._store.target,
-            host=platform.node(),
+            host=os.uname().nodename,
             pid=os.getpid(),
         )
         self.journal = Journal(
@@ -258,17 +258,16 @@ class RunHandle:
 
     def _after_delivery(self, store: Store) -> None:
         """Take in what forked children left, and pack the run's points."""
-        from quark.pipeline.recovery import deliver_leftovers  # numpy: at the end only
-
         try:
-            deliver_leftovers(store, self.journal.folder)
-            store.points.merge(self.run_id, final=True)
+            left = deliver_leftovers(store, self.journal.folder)
+            if left.frames or self.diagnostics().points_shipped:
+                store.points.merge(self.run_id, final=True)
         except SessionStoreError as error:
             self.faults.record("the run could not be packed", error)
 
     def _unsent(self, pending: int) -> str:
         if self.journal.degraded:
-            return f"{pending} records of run {self.run_id} were never written: {self.journal.degraded}"
+            return f"{pending} records of {self.run_id} were never written: {self.journal.degraded}"
         return (
             f"{pending} records of run {self.run_id} have not reached the store yet. They are kept "
             f"in {self.journal.folder} and are delivered by the next run that uses this store, or "

@@ -13,7 +13,7 @@ from quark.errors import InvalidRunStateError, RunNotFoundError, SessionStoreErr
 from quark.naming import check_project_name, check_tag
 from quark.persistence.open import open_store
 from quark.pipeline.faults import FaultLog
-from quark.pipeline.leftovers import find_journals
+from quark.pipeline.recovery import deliver_leftovers, find_journals
 from quark.records import (
     ENVELOPE,
     EventRecord,
@@ -161,20 +161,21 @@ def _begin(store: Store, request: RunRequest, run: RunRecord, *, resumed: bool) 
     try:
         follower.extensions = ExtensionHost(load_extensions(settings.extensions), handle.faults)
         run = _announce(handle, run, resumed=resumed)
+        handle.request_flush()  # the store works on it while the folder is written
+        failures = write_run_folder(
+            handle.run_dir,
+            config=run.config,
+            created_at=run.created_at,
+            config_path=request.config_path,
+            base_config_path=request.base_config_path,
+            capture_environment=settings.capture_environment,
+        )
         _wait_for_answer(handle, run)
+        for failure in failures:
+            handle.faults.record("the run folder is incomplete", SessionStoreError(failure))
     except BaseException:
         handle.close()
         raise
-    failures = write_run_folder(
-        handle.run_dir,
-        config=run.config,
-        created_at=run.created_at,
-        config_path=request.config_path,
-        base_config_path=request.base_config_path,
-        capture_environment=settings.capture_environment,
-    )
-    for failure in failures:
-        handle.faults.record("the run folder is incomplete", SessionStoreError(failure))
     _add_chores(handle, settings.capture_environment)
     return OpenedRun(handle, context_of(run, settings), follower.extensions, follower)
 
@@ -235,8 +236,6 @@ def _deliver_others(handle: RunHandle) -> None:
         if handle.closing:
             return
         if journal_dir != handle.journal.folder:
-            from quark.pipeline.recovery import deliver_leftovers
-
             store = open_store(handle.settings)
             try:
                 deliver_leftovers(store, journal_dir)

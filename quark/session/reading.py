@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quark.persistence.open import open_store
+from quark.pipeline.recovery import deliver_leftovers
 from quark.records import ProjectRecord, RunContext, RunRecord
 from quark.session.places import local_root
 from quark.settings import Settings
@@ -33,8 +34,6 @@ def deliver_tail(store: Store, run_id: str, settings: Settings) -> None:
     """
     journal_dir = journal_path(local_root(settings), run_id)
     if settings.mode == "online" and journal_dir.is_dir():
-        from quark.pipeline.recovery import deliver_leftovers  # numpy: only if there are any
-
         deliver_leftovers(store, journal_dir, living_too=True)
 
 

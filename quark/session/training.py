@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -317,7 +316,7 @@ class TrainingSession:
         self._let_go(merge=True)
         return self._context
 
-    def end_after(self, error: BaseException) -> RunContext:
+    def end_after(self, error: BaseException, *, exit_code: int | None = None) -> RunContext:
         """End the run because of ``error``, which is kept as a run log.
 
         ``KeyboardInterrupt`` and ``SystemExit`` interrupt it; anything else has made it fail.
@@ -334,7 +333,9 @@ class TrainingSession:
                 LogIdentifier.ERROR,
                 RunStatus.FAILED,
             )
-        trace = "".join(traceback.format_exception(error))[-20_000:]
+        from traceback import format_exception  # only a run that fails needs it
+
+        trace = "".join(format_exception(error))[-20_000:]
         self.add_log(
             redact_text(str(error)) or type(error).__name__,
             identifier=identifier,
@@ -344,7 +345,7 @@ class TrainingSession:
                 "traceback": redact_text(trace),
             },
         )
-        return self.end_run(status)
+        return self.end_run(status, exit_code=exit_code)
 
     def _let_go(self, *, merge: bool) -> None:
         self._ended = True

@@ -1,0 +1,85 @@
+"""The store in a folder: SQLite files and payload files, without any server.
+
+The truth about a run rests in the run's own file; ``index.db`` mirrors the rows of all runs. This
+module and what it imports do without numpy until points are touched.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quark.errors import RunNotFoundError
+from quark.storage import layout
+from quark.storage.admission import check_batch, is_run_id
+from quark.storage.embedded_records import EmbeddedRecords
+from quark.storage.index_db import IndexDb, IndexedRun
+from quark.storage.model import Batch
+from quark.storage.open_runs import MAX_OPEN_RUNS, OpenRuns
+from quark.storage.run_state import RUN_KINDS
+
+if TYPE_CHECKING:
+    from quark.storage.embedded_points import EmbeddedPoints
+    from quark.storage.folder_blobs import FolderBlobs
+
+
+class EmbeddedStore:
+    """A :class:`~quark.storage.protocols.Store` below one folder, usually ``<dir>/.quark``.
+
+    Creating it touches no file; the folder is made by the first append. Threads may share it, and
+    any number of processes may open the same folder. After a ``fork`` both sides may go on.
+    """
+
+    def __init__(self, root: Path, *, max_open_runs: int = MAX_OPEN_RUNS) -> None:
+        self.root = Path(root).absolute()
+        self._runs = OpenRuns(self.root, max_open_runs)
+        self._index = IndexDb(layout.index_path(self.root), str(layout.storage_dir(self.root)))
+        self._records = EmbeddedRecords(self._runs, self._index)
+
+    @property
+    def records(self) -> EmbeddedRecords:
+        return self._records
+
+    @cached_property
+    def points(self) -> EmbeddedPoints:
+        from quark.storage.embedded_points import EmbeddedPoints  # numpy
+
+        return EmbeddedPoints(self._runs)
+
+    @cached_property
+    def blobs(self) -> FolderBlobs:
+        from quark.storage.folder_blobs import FolderBlobs  # OpenSSL
+
+        return FolderBlobs(layout.blobs_path(self.root), self._runs.check_open)
+
+    @property
+    def target(self) -> str:
+        return f"file:{self.root}"  # ``as_uri`` would load urllib
+
+    def append(self, batch: Batch) -> int:
+        self._runs.check_open()
+        check_batch(batch)
+        with self._runs.use(batch.run_id) as run_db:
+            applied = run_db.append(batch)
+        # Also when all frames were known: the process may have died before it came here.
+        if any(record.kind in RUN_KINDS for record in batch.records):
+            self._index.put([IndexedRun(applied.run, applied.version)])
+        return applied.new_frame_count
+
+    def position(self, run_id: str, writer_id: str) -> int:
+        self._runs.check_open()
+        if not is_run_id(run_id):
+            return 0
+        with self._runs.use(run_id) as run_db:
+            return run_db.position(writer_id)
+
+    def run_dir(self, run_id: str) -> Path | None:
+        self._runs.check_open()
+        if not is_run_id(run_id):
+            raise RunNotFoundError(f"There is no run {run_id!r}: no run can have this id.")
+        return layout.run_path(self.root, run_id)
+
+    def close(self) -> None:
+        self._runs.close()
+        self._index.close()

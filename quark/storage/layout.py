@@ -1,0 +1,53 @@
+"""Where things are inside an embedded store.
+
+::
+
+    <storage_dir>/.quark/
+      index.db                 list of projects and runs; can be rebuilt from the run folders
+      blobs/ab/cd/<sha256>     payloads
+      runs/<run_id>/
+        run.db                 records and points of the run
+        journal/               what has not been stored yet
+        files/                 files that belong to the run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STORE_FOLDER = ".quark"
+
+
+def store_root(storage_dir: Path) -> Path:
+    """Return the root of the store that belongs to a storage directory."""
+    return storage_dir / STORE_FOLDER
+
+
+def storage_dir(root: Path) -> Path:
+    """Return the storage directory of a store's root; a root of another name is its own."""
+    return root.parent if root.name == STORE_FOLDER else root
+
+
+def index_path(root: Path) -> Path:
+    return root / "index.db"
+
+
+def blobs_path(root: Path) -> Path:
+    return root / "blobs"
+
+
+def run_path(root: Path, run_id: str) -> Path:
+    return root / "runs" / run_id
+
+
+def run_db_path(root: Path, run_id: str) -> Path:
+    return run_path(root, run_id) / "run.db"
+
+
+def journal_path(root: Path, run_id: str) -> Path:
+    return run_path(root, run_id) / "journal"
+
+
+def relative_run_path(run_id: str) -> str:
+    """Return what ``RunRecord.run_path`` holds: relative to the storage directory."""
+    return f"{STORE_FOLDER}/runs/{run_id}"

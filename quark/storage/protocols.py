@@ -1,0 +1,190 @@
+"""The three seams behind which everything rests, and the store that joins them.
+
+Their promises hold for every implementation and are what the contract tests check:
+
+* A store may be used by several threads at once, and by several processes on one machine.
+* ``append`` is atomic and exactly once: frames of a writer that were applied before are skipped.
+  When it returns, what it took is visible to every reader, in every process.
+* Reads see a consistent state; they never wait for a writer longer than one transaction.
+* Everything that was applied is returned in order of arrival. Nothing is merged, rounded or lost:
+  a float64 comes back bit for bit.
+* After ``close`` every call raises :class:`~quark.errors.SessionStoreError`; a second ``close``
+  does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeVar
+
+from quark.records import ProjectRecord, Record, RunRecord
+from quark.storage.model import (
+    EVERYTHING,
+    Batch,
+    Buckets,
+    Columns,
+    KeyStats,
+    RecordFilter,
+    RunQuery,
+    Series,
+    StepRange,
+)
+
+R = TypeVar("R", bound=Record)
+
+
+class RecordStore(Protocol):
+    """Projects, runs, their lifecycle, and every record that is no point."""
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Return the run: its ``run`` record with every later update folded in.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        ...
+
+    def list_runs(self, query: RunQuery = RunQuery()) -> tuple[RunRecord, ...]:
+        """Return runs by time of creation."""
+        ...
+
+    def list_projects(self) -> tuple[ProjectRecord, ...]:
+        """Return the projects that have runs, by name."""
+        ...
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove the run and everything that belongs to it, payloads of other runs excepted.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        ...
+
+    def read(
+        self, kind: type[R], run_id: str, where: RecordFilter = RecordFilter()
+    ) -> tuple[R, ...]:
+        """Return records of one kind in order of arrival. Not for metrics: those are points.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            SchemaValidationError: ``where`` names a field that the kind cannot be selected by.
+        """
+        ...
+
+    def count(self, run_id: str) -> dict[str, int]:
+        """Return how many records of each kind the run has."""
+        ...
+
+
+class PointStore(Protocol):
+    """Scalars, packed. All reads raise :class:`RunNotFoundError` for an unknown run; an unknown
+    key is an empty series."""
+
+    def series(
+        self, run_id: str, key: str, steps: StepRange = EVERYTHING, *, columns: Columns = "all"
+    ) -> Series:
+        """Return one key's points. ``"step_value"`` leaves writer, seq, epoch and time empty."""
+        ...
+
+    def many_series(
+        self,
+        run_id: str,
+        keys: Sequence[str],
+        steps: StepRange = EVERYTHING,
+        *,
+        columns: Columns = "all",
+    ) -> dict[str, Series]:
+        """Return several keys' points in one pass over what has not been merged yet."""
+        ...
+
+    def buckets(
+        self, run_id: str, key: str, bucket_count: int, steps: StepRange = EVERYTHING
+    ) -> Buckets:
+        """Cut ``[lowest step, highest step]`` of what is selected into equal ranges of steps.
+
+        Points without a step are left out.
+
+        Raises:
+            SchemaValidationError: ``bucket_count`` is below 1.
+        """
+        ...
+
+    def keys(self, run_id: str) -> dict[str, KeyStats]:
+        """Return every key with its count and last point, by first arrival."""
+        ...
+
+    def merge(self, run_id: str, *, final: bool = False) -> None:
+        """Pack what is pending into chunks where that is due, or all of it if ``final``."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Payloads, kept once under their SHA-256."""
+
+    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
+        """Store a stream in constant memory and return its SHA-256 (hex) and size in bytes."""
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Open a payload for reading.
+
+        Raises:
+            KeyError: There is no such payload.
+        """
+        ...
+
+    def exists(self, sha256: str) -> bool:
+        """Say whether the payload is here."""
+        ...
+
+    def delete(self, sha256: str) -> None:
+        """Remove a payload; nothing happens if it is not here."""
+        ...
+
+    def digests(self) -> Iterable[str]:
+        """Yield the SHA-256 of every payload."""
+        ...
+
+
+class Store(Protocol):
+    """The three seams of one place, and the one way in."""
+
+    @property
+    def records(self) -> RecordStore: ...
+
+    @property
+    def points(self) -> PointStore: ...
+
+    @property
+    def blobs(self) -> BlobStore: ...
+
+    @property
+    def target(self) -> str:
+        """Where this is, as a URL without secrets."""
+        ...
+
+    def append(self, batch: Batch) -> int:
+        """Apply a batch in one transaction; return how many of its frames were new.
+
+        A ``run`` record creates the run; if the run is there already, it is left as it is.
+
+        Raises:
+            RunNotFoundError: The run is not there and the batch does not create it.
+            RecordRejectedError: The batch can never be accepted (an unknown kind, a key that is
+                too long, a lifecycle change that is not allowed is *not* one: it is recorded).
+            SessionStoreError: The store cannot take it now; try again later.
+        """
+        ...
+
+    def position(self, run_id: str, writer_id: str) -> int:
+        """Return the ``seq`` of the last frame applied from this writer, 0 if none."""
+        ...
+
+    def run_dir(self, run_id: str) -> Path | None:
+        """Return the run's folder if this store keeps runs in folders on this machine."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Does not merge."""
+        ...
