@@ -36,6 +36,7 @@ MARK = 0x4A51
 MARK_BYTES = b"QJ"
 SEALED = Struct("<qqqBBHI")  # what the checksum covers, before the body
 LEAD = Struct("<II")  # length and checksum, written last
+_WHOLE = Struct("<IIqqqBBHI")
 _MARK_OFFSET = 34
 
 #: Kinds of frame.
@@ -149,16 +150,13 @@ def read_frame(data: bytes, position: int) -> tuple[Frame, int] | None:
     body_start = position + FRAME_HEADER_BYTES
     if body_start > len(data):
         return None
-    length, checksum = LEAD.unpack_from(data, position)
+    length, checksum, seq, time_us, step, kind, _, mark, again = _WHOLE.unpack_from(data, position)
     end = body_start + length
-    if not length or end > len(data):
+    if not length or end > len(data) or mark != MARK or again != length:
         return None
-    sealed = data[position + LEAD.size : body_start]
-    seq, time_us, step, kind, _, mark, again = SEALED.unpack(sealed)
-    body = data[body_start:end]
-    if mark != MARK or again != length or crc32(body, crc32(sealed)) != checksum:
+    if crc32(memoryview(data)[position + 8 : end]) != checksum:
         return None
-    return Frame(seq, time_us, step, kind, body), aligned(end)
+    return Frame(seq, time_us, step, kind, data[body_start:end]), (end + 7) & -8
 
 
 def find_frame(data: bytes, start: int) -> int | None:

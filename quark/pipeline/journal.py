@@ -352,11 +352,12 @@ class Journal:
         """In a forked child: leave the parent's files alone; the next append opens new ones."""
         if self._closed:
             return
-        inherited = (self._chain, self._writer_lock)
+        chain, lock = self._chain, self._writer_lock
         self._reset()
         self._forked = True
-        for part in filter(None, inherited):
-            part.forget_after_fork()
+        chain.forget_after_fork()
+        if lock is not None:
+            lock.forget_after_fork()
 
     def _reopen_after_fork(self) -> None:
         if not self._forked:

@@ -18,7 +18,7 @@ class LogIdentifier(StrEnum):
     ERROR = "Error"
 
 
-SEVERITIES = ("debug", "info", "warning", "error", "critical")
+SEVERITIES: tuple[str, ...] = ("debug", "info", "warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ journal keeps what was logged and the next process says that the run was lost.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -66,3 +67,15 @@ class ExitWatch:
     def _run(self) -> None:
         if self._pid == os.getpid():
             self._at_exit()
+            if isinstance(self.exception, KeyboardInterrupt):
+                _stay_interrupted()
+
+
+def _stay_interrupted() -> None:
+    """Have the process die by SIGINT, as it does after Ctrl-C: shells stop their loops only then.
+
+    Python remembers that an interrupt was uncaught only until code is run from text again, which
+    modules and dataclasses that are made at exit do.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")

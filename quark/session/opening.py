@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quark import ids, jsonio, ui
@@ -227,7 +228,7 @@ def _add_chores(handle: RunHandle, capture_environment: bool) -> None:
     handle.add_chore(lambda: _deliver_others(handle))
     repository = training_repository() if capture_environment else None
     if repository is not None:
-        handle.add_chore(lambda: complete_git_status(handle.run_dir, repository))
+        handle.add_chore(lambda: _complete_git_status(handle, repository))
 
 
 def _deliver_others(handle: RunHandle) -> None:
@@ -241,3 +242,9 @@ def _deliver_others(handle: RunHandle) -> None:
                 deliver_leftovers(store, journal_dir)
             finally:
                 store.close()
+
+
+def _complete_git_status(handle: RunHandle, repository: Path) -> None:
+    failure = complete_git_status(handle.run_dir, repository)
+    if failure is not None:
+        handle.faults.record("the state of the git repository is unknown", OSError(failure))

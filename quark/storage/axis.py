@@ -63,9 +63,7 @@ class AxisStats(NamedTuple):
 
 
 def joined(axes: Sequence[Axis]) -> Axis:
-    """Put axes behind each other."""
-    if len(axes) == 1:
-        return axes[0]
+    """Put at least one axis behind each other, in arrays of their own."""
     return Axis(*(np.concatenate(columns) for columns in zip(*axes, strict=True)))
 
 

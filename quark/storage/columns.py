@@ -74,7 +74,7 @@ def pack_values(matrix: Float64Array) -> list[bytes]:
 
 
 def unpack_ints(column: bytes | memoryview, count: int) -> Int64Array:
-    """Return the ``count`` integers of a packed column.
+    """Return the ``count`` integers of a packed column; the array may be read-only.
 
     Raises:
         DamagedFileError: The bytes are no packed column of that length.
@@ -82,20 +82,23 @@ def unpack_ints(column: bytes | memoryview, count: int) -> Int64Array:
     kind, payload = _unframed(column)
     try:
         if kind == CONSTANT:
-            return np.full(count, struct.unpack("<q", payload)[0], dtype=np.int64)
+            return np.broadcast_to(np.int64(struct.unpack("<q", payload)[0]), count)
         if kind == PROGRESSION:
             first, step = _TWO_INTS.unpack(payload)
-            numbers = np.full(count, np.int64(step).view(np.uint64), dtype=np.uint64)
-            return _summed(first, numbers)
+            numbers = np.arange(count, dtype=np.int64)
+            numbers *= step  # wraps around, as the differences did
+            numbers += first
+            return numbers
         if kind == PLAIN:
             return np.frombuffer(payload, dtype="<i8", count=count).astype(np.int64)
         if kind == DELTAS:
             first, base, width, mask = _DELTAS_HEAD.unpack_from(payload)
-            planes = _unpack_planes(payload[_DELTAS_HEAD.size :], width, count - 1, mask)
-            numbers = np.empty(count, dtype=np.uint64)
-            numbers[1:] = _joined(planes).view(f"<u{width}")[:, 0]
-            numbers[1:] += np.int64(base).view(np.uint64)
-            return _summed(first, numbers)
+            unpacked = _unpack_planes(payload[_DELTAS_HEAD.size :], width, count - 1, mask)
+            sums = np.empty(count, dtype=np.uint64)
+            sums[0] = np.int64(first).view(np.uint64)
+            sums[1:] = unpacked.view(f"<u{width}")[:, 0]
+            sums[1:] += np.int64(base).view(np.uint64)
+            return np.cumsum(sums, out=sums).view(np.int64)
     except (struct.error, ValueError, zlib.error) as error:
         raise DamagedFileError(
             f"A column of {count} integers cannot be unpacked: {error}."
@@ -118,8 +121,8 @@ def unpack_values(column: bytes | memoryview, count: int) -> Float64Array:
             return unpack_ints(payload, count).astype(np.float64)
         if kind in (SINGLES, DOUBLES):
             width = 4 if kind == SINGLES else 8
-            planes = _unpack_planes(payload[1:], width, count, payload[0])
-            return _joined(planes).view(f"<f{width}")[:, 0].astype(np.float64)
+            unpacked = _unpack_planes(payload[1:], width, count, payload[0])
+            return unpacked.view(f"<f{width}")[:, 0].astype(np.float64)
     except (struct.error, ValueError, IndexError, zlib.error) as error:
         raise DamagedFileError(
             f"A column of {count} values cannot be unpacked: {error}."
@@ -145,8 +148,13 @@ def _framed(kind: int, payload: bytes) -> bytes:
 
 
 def _unframed(column: bytes | memoryview) -> tuple[int, memoryview]:
-    size = packed_size(column, 0)
-    return column[0], memoryview(column)[_HEAD.size : size]
+    if len(column) < _HEAD.size:
+        raise DamagedFileError("A packed column ends inside its head.")
+    kind, size = _HEAD.unpack_from(column)
+    payload = memoryview(column)[_HEAD.size : _HEAD.size + size]
+    if len(payload) < size:
+        raise DamagedFileError("A packed column ends beyond its blob.")
+    return kind, payload
 
 
 def _is_whole(values: Float64Array, bits: Int64Array) -> NDArray[np.bool_]:
@@ -175,10 +183,6 @@ def _split(matrix: NDArray[np.generic]) -> Planes:
     return np.ascontiguousarray(as_bytes.transpose(0, 2, 1))
 
 
-def _joined(planes: Planes) -> Planes:
-    return np.ascontiguousarray(planes.T)
-
-
 def _repeating(planes: Planes) -> NDArray[np.bool_]:
     """Say which planes hold enough repetition to be worth deflating: rows × planes."""
     columns = planes.shape[2]
@@ -200,25 +204,19 @@ def _pack_planes(planes: Planes, chosen: NDArray[np.bool_] | None) -> tuple[int,
 
 
 def _unpack_planes(payload: memoryview, width: int, count: int, mask: int) -> Planes:
-    if not mask:
-        return np.frombuffer(payload, np.uint8, width * count).reshape(width, count)
+    """Return numbers × bytes of what :func:`_pack_planes` packed."""
     deflated = [plane for plane in range(width) if mask >> plane & 1]
     plain = [plane for plane in range(width) if not mask >> plane & 1]
     plain_size = len(plain) * count
-    planes = np.empty((width, count), dtype=np.uint8)
-    inflated = zlib.decompress(payload[plain_size:], _RAW_DEFLATE, len(deflated) * count or 1)
-    _fill(planes, plain, payload[:plain_size])
-    _fill(planes, deflated, inflated)
-    return planes
+    numbers = np.empty((count, width), dtype=np.uint8)
+    _fill(numbers, plain, payload[:plain_size])
+    if deflated:
+        size = len(deflated) * count
+        _fill(numbers, deflated, zlib.decompress(payload[plain_size:], _RAW_DEFLATE, size or 1))
+    return numbers
 
 
-def _fill(planes: Planes, places: Sequence[int], content: bytes | memoryview) -> None:
-    if places:
-        planes[places] = np.frombuffer(content, np.uint8).reshape(len(places), -1)
-
-
-def _summed(first: int, numbers: NDArray[np.uint64]) -> Int64Array:
-    """Turn differences (from the second on) into numbers, in place."""
-    numbers[0] = np.int64(first).view(np.uint64)
-    summed: Int64Array = np.cumsum(numbers, out=numbers).view(np.int64)
-    return summed
+def _fill(numbers: Planes, planes: Sequence[int], content: bytes | memoryview) -> None:
+    rows = np.frombuffer(content, np.uint8).reshape(len(planes), len(numbers))
+    for plane, row in zip(planes, rows, strict=True):
+        numbers[:, plane] = row

@@ -128,8 +128,9 @@ def _selected(newest_first: Iterator[Piece], chosen: Selection, steps_only: bool
     """Return the selected points in order of arrival; unpack no more than the limit needs."""
     kept: list[Piece] = []
     count = 0
-    for piece in newest_first:
-        if chosen.limit is not None and count >= chosen.limit:
+    while chosen.limit is None or count < chosen.limit:
+        piece = next(newest_first, None)
+        if piece is None:
             break
         if not chosen.is_everything:
             mask = chosen.mask(piece.axis.step, piece.axis.epoch)

@@ -46,6 +46,7 @@ class SqliteFile:
         sqlite_fork.track(self)
 
     def _reset(self) -> None:
+        self._gate = threading.Lock()  # passed by every transaction; a fork keeps it shut
         self._write_lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._writer_identity: Identity | None = None
@@ -63,6 +64,7 @@ class SqliteFile:
             SessionStoreError: It cannot be written now.
             DamagedFileError: It is damaged.
         """
+        self._pass_gate()
         with self._write_lock, self._translated():
             connection = self._current_writer(create)
             connection.execute("BEGIN IMMEDIATE")
@@ -87,6 +89,7 @@ class SqliteFile:
             SessionStoreError: It cannot be read now.
             DamagedFileError: It is damaged.
         """
+        self._pass_gate()
         with self._translated():
             connection, identity = self._take_reader()
             is_sound = False
@@ -100,12 +103,14 @@ class SqliteFile:
 
     def shrink(self) -> None:
         """Give free pages back to the file system, as far as other connections allow."""
+        self._pass_gate()
         with self._write_lock, self._translated():
             connection = self._current_writer(create=False)
             # What somebody else still needs is taken the next time, so there is no waiting.
             _set_busy_timeout(connection, _SHRINK_TIMEOUT_SECONDS)
             try:
-                connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # execute() would stop after the first page: the statement yields empty rows.
+                connection.executescript("PRAGMA incremental_vacuum")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except sqlite3.OperationalError as error:
                 if not is_busy(error):
@@ -123,7 +128,10 @@ class SqliteFile:
     def prepare_fork(self, timeout_seconds: float) -> bool:
         """Close every connection and let none open until :meth:`after_fork`; False if a
         transaction did not end in time."""
+        if not self._gate.acquire(timeout=timeout_seconds):
+            return False
         if not self._write_lock.acquire(timeout=timeout_seconds):
+            self._gate.release()
             return False
         self._close_writer()
         self._readers.acquire()
@@ -135,11 +143,17 @@ class SqliteFile:
         """Let connections open again, in the parent."""
         self._readers.release()
         self._write_lock.release()
+        self._gate.release()
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's connections and locks without touching them."""
         sqlite_fork.abandon([*self._idle_readers, self._writer])
         self._reset()
+
+    def _pass_gate(self) -> None:
+        # A lock alone is not fair: a busy thread would keep a waiting fork out for seconds.
+        with self._gate:
+            pass
 
     def _current_writer(self, create: bool) -> sqlite3.Connection:
         try:

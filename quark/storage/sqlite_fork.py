@@ -8,7 +8,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 #: How long a fork waits for one file's running transaction.
-_WAIT_SECONDS = 2.0
+_WAIT_SECONDS = 10.0
 
 
 class ForkAware(Protocol):

@@ -79,8 +79,12 @@ def open_reader(path: Path, schema: Schema, *, busy_timeout_seconds: float) -> s
 
 
 def _connect(path: Path, mode: str, busy_timeout_seconds: float) -> sqlite3.Connection:
+    # Not ``as_uri``: that would load urllib, for every process that starts a run.
+    place = path.absolute().as_posix().lstrip("/")
+    for character in "%?#":
+        place = place.replace(character, f"%{ord(character):02x}")
     return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
+        f"file:///{place}?mode={mode}",
         uri=True,
         timeout=busy_timeout_seconds,
         isolation_level=None,

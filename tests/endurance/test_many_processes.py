@@ -6,22 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from quark.persistence.open import open_store
 from quark.session.reading import load_context
 from quark.settings import Settings
 from quark.storage.model import RunQuery
-from quark.persistence.open import open_store
 
 WRITERS, POINTS = 8, 50_000
 
 WRITER = """
 import sys
 from quark import TrainingSession
-name = sys.argv[2]
+name, rows = sys.argv[2], int(sys.argv[3])
 with TrainingSession.start_run(project="many", storage_dir=sys.argv[1], tags=[name]) as session:
-    for step in range(%d):
-        assert session.log_row({"loss": step * 0.5, "acc": 0.25, "lr": 0.1, "n": step, "t": 1.5}, step)
-print(session.run_id, session.diagnostics().to_dict())
-""" % (POINTS // 5)
+    for step in range(rows):
+        row = {"loss": step * 0.5, "acc": 0.25, "lr": 0.1, "n": step, "t": 1.5}
+        assert session.log_row(row, step)
+assert session.diagnostics().dropped == {}
+"""
 
 READER = """
 import sys, pathlib
@@ -51,7 +52,7 @@ def python(script: str, *arguments: str) -> subprocess.Popen[str]:
 def test_eight_writers_and_a_reader_share_a_store(tmp_path: Path) -> None:
     stop = tmp_path / "stop"
     reader = python(READER, str(tmp_path), str(stop))
-    writers = [python(WRITER, str(tmp_path), f"w{n}") for n in range(WRITERS)]
+    writers = [python(WRITER, str(tmp_path), f"w{n}", str(POINTS // 5)) for n in range(WRITERS)]
 
     outputs = [writer.communicate(timeout=110) for writer in writers]
     stop.touch()

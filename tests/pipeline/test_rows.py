@@ -18,7 +18,7 @@ from quark.errors import SchemaValidationError
 from quark.pipeline.frames import ROW, ROW_EXACT
 from quark.pipeline.rows import decode_exact, encode_row
 
-KEYS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 SCALARS = st.floats() | st.integers(-(2**80), 2**80) | st.booleans() | st.none() | KEYS
 
 

@@ -177,7 +177,11 @@ def test_close_keeps_its_deadline_and_what_is_unsent_stays_in_the_journal(
     journal: Journal, store: TroubledStore
 ) -> None:
     release = threading.Event()
-    store.troubles.append(lambda batch: release.wait(60) and None)
+
+    def hang(batch: Batch) -> None:
+        release.wait(60)
+
+    store.troubles.append(hang)
     shipper = shipper_of(journal, store)
     log(journal, 1, loss=1.0)
 
@@ -225,7 +229,11 @@ def test_chores_run_once_and_a_failing_one_harms_nobody(
     done = threading.Event()
     faults = FaultLog()
     shipper = shipper_of(journal, store, faults=faults)
-    shipper.add_chore(lambda: 1 / 0 and None)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    shipper.add_chore(fail)
     shipper.add_chore(done.set)
 
     assert done.wait(30)
@@ -239,7 +247,12 @@ def test_fsync_puts_each_batch_on_the_disk_before_it_is_delivered(
 ) -> None:
     order: list[str] = []
     sync = journal.sync
-    monkeypatch.setattr(journal, "sync", lambda: (order.append("sync"), sync()))
+
+    def noted_sync() -> None:
+        order.append("sync")
+        sync()
+
+    monkeypatch.setattr(journal, "sync", noted_sync)
     store.troubles += [lambda batch: order.append("append")] * 100
     shipper = Shipper(journal, store, ShipperConfig(interval_seconds=0.005, fsync=True))
     shipper.start()

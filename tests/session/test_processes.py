@@ -6,6 +6,7 @@ import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def log_in_child(context: RunContext, key: str) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
 def test_children_of_every_kind_log_into_the_parents_run(tmp_path: Path, method: str) -> None:
-    start = multiprocessing.get_context(method)
+    start: Any = multiprocessing.get_context(method)
     with TrainingSession.start_run(project="p", storage_dir=tmp_path) as session:
         children = [
             start.Process(target=log_in_child, args=(session.context, f"child/{n}"))
