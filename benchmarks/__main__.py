@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ingest, lifetimes, log_latency, training_overhead
+from benchmarks import ingest, lifetimes, log_latency, store_speed, training_overhead
 from benchmarks.measure import table
 
 BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
     "latency": ("Latency of log() on the calling thread", log_latency.run),
     "lifetimes": ("Import, init and finish of a run of ten steps", lifetimes.run),
     "ingest": ("From the journal to the disk and back", ingest.run),
+    "store": ("The embedded store alone", store_speed.run),
     "overhead": ("Added to a training step", training_overhead.run),
 }
 

@@ -25,13 +25,14 @@ class ChunkStats(NamedTuple):
     """What is known of a chunk's values without unpacking them.
 
     ``minimum``, ``maximum`` and ``total`` are over finite values; the first two are None where
-    there is none. ``last`` is None if it is NaN, as SQLite has it. ``total`` may overflow.
+    there is none. ``last`` and ``total`` are None if they are NaN, as SQLite has it; ``total`` is
+    infinite or NaN where the sum overflows.
     """
 
     nonfinite_count: int
     minimum: float | None
     maximum: float | None
-    total: float
+    total: float | None
     last: float | None
 
 
@@ -71,7 +72,7 @@ def chunk_stats(matrix: Float64Array) -> list[ChunkStats]:
             count,
             low if has_any else None,
             high if has_any else None,
-            total,
+            total if total == total else None,
             last if last == last else None,
         )
         for count, has_any, low, high, total, last in zip(

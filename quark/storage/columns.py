@@ -85,6 +85,9 @@ def unpack_ints(column: bytes | memoryview, count: int) -> Int64Array:
             return np.broadcast_to(np.int64(struct.unpack("<q", payload)[0]), count)
         if kind == PROGRESSION:
             first, step = _TWO_INTS.unpack(payload)
+            end = first + step * count
+            if step and -(2**63) <= end < 2**63:
+                return np.arange(first, end, step, dtype=np.int64)
             numbers = np.arange(count, dtype=np.int64)
             numbers *= step  # wraps around, as the differences did
             numbers += first

@@ -82,9 +82,8 @@ def _is_summed_up(row: ChunkRow, bounds: Bounds | None) -> bool:
     """Say whether the chunk's row tells all of it: all its points have a step and are selected."""
     if not row.is_ordered or row.step_min is None or row.step_max is None:
         return False
-    return math.isfinite(row.total) and (
-        bounds is None or bounds.covers(row.step_min, row.step_max)
-    )
+    has_sum = row.total is not None and math.isfinite(row.total)
+    return has_sum and (bounds is None or bounds.covers(row.step_min, row.step_max))
 
 
 def _bucket_of(where: Cut, row: ChunkRow) -> int | None:
@@ -137,7 +136,10 @@ def _summaries(where: Cut, chunks: Sequence[_PlacedChunk]) -> Summaries:
         minimum=np.array([math.inf if row.minimum is None else row.minimum for row in rows]),
         maximum=np.array([-math.inf if row.maximum is None else row.maximum for row in rows]),
         mean=np.array(
-            [row.total / max(count, 1) for row, count in zip(rows, finite_counts, strict=True)]
+            [
+                (row.total or 0.0) / max(count, 1)
+                for row, count in zip(rows, finite_counts, strict=True)
+            ]
         ),
         last=np.array([math.nan if row.last is None else row.last for row in rows]),
         last_step=np.array([row.step_max for row in rows]),

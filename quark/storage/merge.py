@@ -28,7 +28,7 @@ MERGE_POINTS = 65_536
 MERGE_POINTS_PER_KEY = 256
 #: However many keys a run has, no more points than this wait (and are packed at once).
 MERGE_POINTS_LIMIT = 1 << 22
-MERGE_SEGMENTS = 1_024
+MERGE_SEGMENTS = 512
 #: Small chunks at a key's end are joined when there are so many of them (two at a final merge),
 TAIL_CHUNKS = 16
 #: but one merge joins no more points than this; the keys left over are joined by a later one.

@@ -26,7 +26,7 @@ class ChunkRow(NamedTuple):
     nonfinite_count: int
     minimum: float | None
     maximum: float | None
-    total: float
+    total: float | None
     last: float | None
     step_min: int | None
     step_max: int | None

@@ -1,0 +1,75 @@
+"""What every store promises about payloads."""
+
+from __future__ import annotations
+
+import io
+from hashlib import sha256
+
+import pytest
+
+from quark.storage.protocols import Store
+
+PAYLOADS = [
+    pytest.param(b"", id="empty"),
+    pytest.param(b"hello", id="small"),
+    pytest.param(bytes(range(256)) * 10_000, id="several-pieces"),
+]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("as_stream", [True, False])
+def test_a_payload_comes_back_under_its_digest(
+    store: Store, payload: bytes, as_stream: bool
+) -> None:
+    digest, size = store.blobs.put(io.BytesIO(payload) if as_stream else payload)
+
+    assert (digest, size) == (sha256(payload).hexdigest(), len(payload))
+    assert store.blobs.exists(digest)
+    with store.blobs.open(digest) as stream:
+        assert stream.read() == payload
+
+
+def test_the_same_payload_is_kept_once(store: Store) -> None:
+    first, second = store.blobs.put(b"same"), store.blobs.put(io.BytesIO(b"same"))
+
+    assert first == second
+    assert list(store.blobs.digests()) == [first[0]]
+
+
+def test_digests_names_every_payload(store: Store) -> None:
+    expected = {store.blobs.put(f"payload {number}".encode())[0] for number in range(20)}
+
+    assert set(store.blobs.digests()) == expected
+
+
+def test_no_payloads_have_no_digests(store: Store) -> None:
+    assert list(store.blobs.digests()) == []
+
+
+def test_a_deleted_payload_is_gone_and_deleting_it_again_is_harmless(store: Store) -> None:
+    digest, _ = store.blobs.put(b"short-lived")
+
+    store.blobs.delete(digest)
+    store.blobs.delete(digest)
+
+    assert not store.blobs.exists(digest)
+    assert list(store.blobs.digests()) == []
+
+
+@pytest.mark.parametrize("digest", ["0" * 64, "", "../../etc/passwd", "ABC"])
+def test_a_payload_that_is_not_there_is_a_key_error(store: Store, digest: str) -> None:
+    assert not store.blobs.exists(digest)
+    store.blobs.delete(digest)
+    with pytest.raises(KeyError):
+        store.blobs.open(digest)
+
+
+def test_a_stream_that_breaks_leaves_nothing(store: Store) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise RuntimeError("the network went away")
+
+    with pytest.raises(RuntimeError, match="went away"):
+        store.blobs.put(Broken())
+
+    assert list(store.blobs.digests()) == []
