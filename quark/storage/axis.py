@@ -63,8 +63,15 @@ class AxisStats(NamedTuple):
 
 
 def joined(axes: Sequence[Axis]) -> Axis:
-    """Put at least one axis behind each other, in arrays of their own."""
-    return Axis(*(np.concatenate(columns) for columns in zip(*axes, strict=True)))
+    """Put at least one axis behind each other. Columns of one value stay one value, read-only."""
+    return Axis(*(_joined_column(columns) for columns in zip(*axes, strict=True)))
+
+
+def _joined_column(columns: Sequence[Int64Array]) -> Int64Array:
+    first = columns[0]
+    if all(column.strides == (0,) and column[0] == first[0] for column in columns):
+        return np.broadcast_to(first[:1], sum(map(len, columns)))
+    return np.concatenate(columns)
 
 
 def axis_stats(axis: Axis) -> AxisStats:

@@ -1,0 +1,94 @@
+"""Reads a run back through the native API and prints a short account of it.
+
+``python examples/demo_account.py [RUN_ID | latest] [--storage-dir DIR]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from quark.persistence.open import open_store
+from quark.records import HistoryValueRecord, RunRecord
+from quark.settings import Settings
+from quark.storage.model import RunQuery
+from quark.storage.protocols import Store
+
+LATEST = "latest"
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", nargs="?", default=LATEST, help="the id of a run, or 'latest'")
+    parser.add_argument("--storage-dir", default=None, help="where runs are kept")
+    return parser.parse_args()
+
+
+def find_run(store: Store, wanted: str) -> RunRecord | None:
+    """Return the run that is asked for; None if nothing is kept here."""
+    if wanted != LATEST:
+        return store.records.get_run(wanted)
+    return next(iter(store.records.list_runs(RunQuery(limit=1))), None)
+
+
+def account(store: Store, run: RunRecord) -> list[str]:
+    """Return the lines that tell what is kept of a run."""
+    keys = store.points.keys(run.id)
+    points = sum(stats.count for stats in keys.values())
+    values = len(store.records.read(HistoryValueRecord, run.id))
+    lines = [
+        f"run        {run.name or run.id} ({run.id}) of project {run.project_name}",
+        f"status     {run.status}, {run.created_at} to {run.ended_at or 'now'}",
+        f"config     {', '.join(f'{name}={value}' for name, value in run.config.items())}",
+    ]
+    steps: list[set[int]] = []
+    for key, stats in keys.items():
+        series = store.points.series(run.id, key, columns="step_value")
+        steps.append(set(series.step.tolist()))
+        read = len(series)
+        same = "as stored" if read == stats.count else f"BUT {stats.count} ARE STORED"
+        lines.append(
+            f"metric     {key:16} {read:6} points read, {same}; lowest {series.value.min():.4g}, "
+            f"highest {series.value.max():.4g}, last {stats.last_value:.4g}"
+        )
+    for name, value in run.summary.items():
+        if not name.startswith("_"):
+            lines.append(f"summary    {name} = {value}")
+    rows = len(set().union(*steps))
+    logged = int(run.summary.get("_step", rows - 1)) + 1
+    verdict = "nothing is missing" if rows == logged else f"{logged - rows} ARE MISSING"
+    lines.append(f"in all     {points} points of {len(keys)} metrics, {values} other values")
+    lines.append(f"           {logged} rows logged, {rows} rows stored: {verdict}")
+    return lines
+
+
+def sizes(folder: Path) -> list[str]:
+    """Return the run's files with their sizes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"files      {folder}"]
+    lines += [
+        f"           {path.relative_to(folder)}  {path.stat().st_size:,} bytes" for path in files
+    ]
+    return lines
+
+
+def main() -> int:
+    args = parse_args()
+    settings = Settings.load(storage_dir=args.storage_dir)
+    store = open_store(settings)
+    try:
+        run = find_run(store, args.run)
+        if run is None:
+            print(f"No run is kept in {settings.storage_path}.", file=sys.stderr)
+            return 1
+        lines = account(store, run)
+        folder = store.run_dir(run.id)
+    finally:
+        store.close()
+    print("\n".join(lines + (sizes(folder) if folder is not None else [])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Other trackers' interfaces, backed by Quark: one import changes, the script stays."""

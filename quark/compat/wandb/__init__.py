@@ -1,0 +1,79 @@
+"""``import quark.compat.wandb as wandb``: W&B's interface over Quark.
+
+Everything is kept in the local store, and no account, network or second process is needed.
+``docs/compat.md`` lists every public name of W&B 0.31 and its state here. ``run``, ``config``,
+``summary``, ``log`` and the other functions of a run are bound anew by ``init`` and ``finish``, so
+look them up on the module, as scripts do.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from quark.compat.wandb import current as _current, errors as errors
+from quark.compat.wandb.account import (
+    ensure_configured as ensure_configured,
+    login as login,
+    require as require,
+    setup as setup,
+    teardown as teardown,
+)
+from quark.compat.wandb.alert import AlertLevel as AlertLevel
+from quark.compat.wandb.config import Config as Config
+from quark.compat.wandb.errors import (
+    CommError as CommError,
+    Error as Error,
+    UsageError as UsageError,
+)
+from quark.compat.wandb.init import finish as finish, init as init
+from quark.compat.wandb.run import Run as Run
+from quark.compat.wandb.settings import Settings as Settings
+from quark.compat.wandb.symbols import names as _names, refuse_attribute as _refuse_attribute
+from quark.compat.wandb.term import (
+    termerror as termerror,
+    termlog as termlog,
+    termsetup as termsetup,
+    termwarn as termwarn,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quark.compat.wandb.public_api import Api as Api
+    from quark.compat.wandb.summary import Summary
+
+    run: Run | None
+    config: Config
+    summary: Summary
+    log: Callable[..., None]
+    define_metric: Callable[..., Any]
+    save: Callable[..., list[str]]
+    alert: Callable[..., None]
+    mark_preempting: Callable[..., None]
+    pin_config_keys: Callable[..., None]
+
+#: The W&B whose behaviour this has; libraries compare it.
+__version__ = "0.31.0"
+
+join = finish
+
+_NAMESPACES = ("api", "env", "sdk", "util")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Api":
+        value = import_module("quark.compat.wandb.public_api").Api
+    elif name in _NAMESPACES:
+        value = import_module("quark.compat.wandb.namespaces").make(name)
+    else:
+        raise _refuse_attribute("module", name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_names("module", "works", "differs", "no-op"))
+
+
+_current.attach(globals())

@@ -1,0 +1,83 @@
+"""Makes ``docs/compat.md``: ``python -m quark.compat.wandb.document > docs/compat.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from quark.compat.wandb.differences import DIFFERENCES
+from quark.compat.wandb.symbols import PARTS, STATES, SYMBOLS, Symbol
+
+_INTRODUCTION = """\
+# What `quark.compat.wandb` does of W&B 0.31
+
+```python
+import quark.compat.wandb as wandb
+```
+
+This file is made from `quark/compat/wandb/symbols.py` and `differences.py`; a test compares it with
+them and with the installed `wandb`. Make it anew with
+`python -m quark.compat.wandb.document > docs/compat.md`.
+
+Touching a name that is known and not built raises `UnsupportedSymbolError`, which is a
+`NotImplementedError` and an `AttributeError`, so `hasattr` and `getattr` with a default work. An
+unknown name is a plain `AttributeError`.
+"""
+
+_MEANINGS = {
+    "works": "As W&B's.",
+    "differs": "Works, with the difference that is noted.",
+    "no-op": "Accepted; nothing comes of it.",
+    "later": "Known, not built yet.",
+}
+_TITLES = {
+    "module": "The module",
+    "init": "Parameters of `init`",
+    "Api run": "Runs that `Api` gives",
+}
+
+
+def compat_document() -> str:
+    """Return the text of ``docs/compat.md``."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _INTRODUCTION
+    yield "| state | meaning | names |"
+    yield "| --- | --- | --: |"
+    for state in STATES:
+        count = sum(symbol.state == state for symbol in SYMBOLS.values())
+        yield f"| {state} | {_MEANINGS[state]} | {count} |"
+    yield "\n## Differences in behaviour\n"
+    yield "| what | W&B 0.31 | here | why |"
+    yield "| --- | --- | --- | --- |"
+    for difference in DIFFERENCES:
+        yield "| " + " | ".join(difference[:4]) + " |"
+    for part in PARTS:
+        yield from _part(part)
+
+
+def _part(part: str) -> Iterator[str]:
+    yield f"\n## {_TITLES.get(part, f'`{part}`')}\n"
+    symbols = [symbol for symbol in SYMBOLS.values() if symbol.part == part]
+    for state in STATES:
+        found = sorted((s for s in symbols if s.state == state), key=lambda s: s.name.lower())
+        if not found:
+            continue
+        yield f"**{state}**\n"
+        yield from _noted([symbol for symbol in found if symbol.note])
+        bare = ", ".join(f"`{symbol.name}`" for symbol in found if not symbol.note)
+        if bare:
+            yield f"{bare}\n"
+
+
+def _noted(symbols: list[Symbol]) -> Iterator[str]:
+    for symbol in symbols:
+        yield f"- `{symbol.name}`: {symbol.note}"
+    if symbols:
+        yield ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(compat_document())

@@ -1,0 +1,285 @@
+"""``init``: from W&B's arguments to an open run, and what becomes of open runs at exit."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from quark.compat.wandb import current, term
+from quark.compat.wandb.config_sources import DEFAULTS_FILE, plain_config, read_config, read_yaml
+from quark.compat.wandb.disabled import NullSession
+from quark.compat.wandb.environment import read_environment
+from quark.compat.wandb.errors import CommError, InvalidSettingError, UsageError, unsupported
+from quark.compat.wandb.naming import check_id, check_project, generate_id, generate_name
+from quark.compat.wandb.place import quark_settings
+from quark.compat.wandb.run import Run
+from quark.compat.wandb.settings import KNOWN, MODE_SYNONYMS, Settings
+from quark.errors import (
+    InvalidRunStateError,
+    RunNotFoundError,
+    SchemaValidationError,
+    SessionStoreError,
+)
+from quark.session import RunRequest, TrainingSession
+from quark.session.places import local_root
+from quark.session.registry import EXIT
+from quark.session.request import Resume
+from quark.settings import Settings as QuarkSettings
+
+DEFAULT_PROJECT = "uncategorized"
+
+#: Taken from old scripts; W&B has removed them.
+OLD_KEYWORDS = frozenset({"magic", "config_artifact", "telemetry", "allow_resume", "sync"})
+
+
+def init(
+    entity: str | None = None,
+    project: str | None = None,
+    dir: Any = None,
+    id: str | None = None,
+    name: str | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] | None = None,
+    config: Any = None,
+    config_exclude_keys: Sequence[str] | None = None,
+    config_include_keys: Sequence[str] | None = None,
+    allow_val_change: bool | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    mode: str | None = None,
+    force: bool | None = None,
+    reinit: bool | str | None = None,
+    resume: bool | str | None = None,
+    resume_from: str | None = None,
+    fork_from: str | None = None,
+    save_code: bool | None = None,
+    tensorboard: bool | None = None,
+    sync_tensorboard: bool | None = None,
+    monitor_gym: bool | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+    anonymous: Any = None,
+    **old: Any,
+) -> Run:
+    """Open a run and make it the one that ``wandb.log`` and its like mean.
+
+    With a run open, that run is returned and the arguments are passed over, unless ``reinit`` says
+    otherwise. docs/compat.md says what each argument does here.
+
+    Raises:
+        UsageError: A project name, an id, or what ``resume`` asks for makes no sense.
+        InvalidSettingError: A value is not allowed; also a ValueError.
+        TypeError: A keyword is not known, or ``config`` is no config.
+        CommError: A service is asked for and does not answer.
+    """
+    unknown = sorted(old.keys() - OLD_KEYWORDS)
+    if unknown:
+        raise TypeError(f"init() has no argument {unknown[0]!r}; docs/compat.md lists all of them.")
+    wanted = _gather(
+        settings,
+        entity=entity,
+        project=project,
+        root_dir=dir,
+        run_id=id,
+        run_name=name,
+        run_notes=notes,
+        run_tags=tags,
+        run_group=group,
+        run_job_type=job_type,
+        mode=mode,
+        reinit=reinit,
+        resume=resume,
+        save_code=save_code,
+        sync_tensorboard=sync_tensorboard,
+    )
+    _refuse_unbuilt(wanted, resume_from, fork_from)
+    open_run = _open_run(wanted.reinit or "default")
+    if open_run is not None:
+        return open_run
+    values = _config_values(config, config_include_keys, config_exclude_keys)
+    check_project(wanted.project or DEFAULT_PROJECT)
+    if wanted.run_id is not None:
+        check_id(wanted.run_id)
+    term.set_silent(bool(wanted.silent))
+    where = quark_settings(wanted)
+    if wanted.mode == "disabled" or where.mode == "disabled":
+        run = _disabled_run(wanted, values)
+    else:
+        run = _stored_run(wanted, where, values)
+    current.opened(run, bound=wanted.reinit != "create_new")
+    return run
+
+
+def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
+    """End the run that the module means, or the one opened last; nothing if none is open."""
+    run = current.bound_run() or next(reversed(current.open_runs()), None)
+    if run is not None:
+        run.finish(exit_code, quiet)
+
+
+def _gather(settings: Settings | Mapping[str, Any] | None, **arguments: Any) -> Settings:
+    """Join the environment, the settings object and the arguments; the last one wins."""
+    wanted = Settings()
+    for name, value in read_environment().items():
+        if name in KNOWN:
+            setattr(wanted, name, value)
+    wanted.update(dict(settings or ()))
+    wanted.update(arguments)
+    wanted.mode = MODE_SYNONYMS.get(wanted.mode, wanted.mode)
+    return wanted
+
+
+def _refuse_unbuilt(wanted: Settings, resume_from: str | None, fork_from: str | None) -> None:
+    branches = (wanted.resume, resume_from, fork_from)
+    if sum(branch is not None for branch in branches) > 1:
+        raise InvalidSettingError("Give only one of resume, resume_from and fork_from.")
+    for name, value in (("resume_from", resume_from), ("fork_from", fork_from)):
+        if value is not None:
+            raise unsupported(f"wandb.init({name}=)")
+    if wanted.sync_tensorboard:
+        term.warn_once(
+            "sync_tensorboard",
+            "sync_tensorboard=True is not built yet: what a SummaryWriter writes is not kept here. "
+            "Log it with wandb.log too.",
+        )
+
+
+def _open_run(reinit: str) -> Run | None:
+    """Return the run to give back in place of a new one, after ending what is to be ended.
+
+    A forked child that calls ``init`` wants a run of its own, not its parent's.
+    """
+    runs = [run for run in current.open_runs() if not run.inherited]
+    if reinit == "finish_previous":
+        for run in reversed(runs):
+            run.finish()
+        return None
+    if reinit == "create_new" or not runs:
+        return None
+    bound = current.bound_run()
+    return bound if bound in runs else runs[-1]
+
+
+def _config_values(
+    config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return the config that a run starts with, plain."""
+    if include and exclude:
+        raise UsageError("Give config_include_keys or config_exclude_keys, not both.")
+    given = {} if config is None else read_config(config)
+    if include:
+        given = {key: value for key, value in given.items() if key in include}
+    given = {key: value for key, value in given.items() if key not in (exclude or ())}
+    defaults = Path(DEFAULTS_FILE)
+    values = {**(read_yaml(defaults) if defaults.is_file() else {}), **given}
+    return {str(key): plain_config(value) for key, value in values.items()}
+
+
+def _disabled_run(wanted: Settings, values: Mapping[str, Any]) -> Run:
+    run_id = wanted.run_id or generate_id()
+    wanted.update({"run_name": wanted.run_name or f"dummy-{run_id}"})
+    return Run(NullSession(run_id, wanted.project or "dummy"), wanted, config=values)
+
+
+def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any]) -> Run:
+    project = wanted.project or DEFAULT_PROJECT
+    run_id = wanted.run_id
+    if run_id is None and wanted.resume == "auto":
+        run_id = _last_unfinished(where, project)
+    resume: Resume = wanted.resume if wanted.resume in ("never", "must") else "allow"
+    try:
+        session = TrainingSession.open(
+            RunRequest(
+                project=project,
+                settings=where,
+                run_id=run_id or generate_id(),
+                resume=resume,
+                reopen_completed=True,
+                config=values,
+                tags=wanted.run_tags or (),
+                name=wanted.run_name or generate_name(local_root(where) / "runs"),
+                notes=wanted.run_notes,
+                group=wanted.run_group,
+                job_type=wanted.run_job_type,
+            )
+        )
+    except (RunNotFoundError, InvalidRunStateError, SchemaValidationError) as error:
+        raise UsageError(f"No run was opened: {error}") from error
+    except SessionStoreError as error:
+        raise CommError(str(error)) from error
+    _finish_open_runs_at_exit()
+    with contextlib.suppress(OSError):  # said by the journal, if the disk cannot be written
+        (session.run_path / "files").mkdir(parents=True, exist_ok=True)
+    if session.context.run.resume_count:
+        return _resumed_run(session, wanted, values)
+    wanted.update({"run_name": session.context.run.name})
+    return Run(session, wanted, config=values)
+
+
+def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str, Any]) -> Run:
+    from quark.compat.wandb.summary_reading import last_values  # numpy: only to go on with a run
+
+    if wanted.resume is None:
+        term.termwarn(
+            f"run {session.run_id} exists already and is gone on with. Pass resume='allow' if that "
+            "is meant, or another id."
+        )
+    changes = {
+        name: value
+        for name, value in (
+            ("name", wanted.run_name),
+            ("notes", wanted.run_notes),
+            ("group", wanted.run_group),
+            ("job_type", wanted.run_job_type),
+            ("tags", wanted.run_tags),
+        )
+        if value is not None
+    }
+    if changes:
+        session.update_run(**changes)
+    record = session.context.run
+    wanted.update({"run_name": record.name, "run_notes": record.notes, "run_tags": record.tags})
+    wanted.update({"run_group": record.group, "run_job_type": record.job_type})
+    with session.reading() as store:
+        summary, first_row = last_values(store, record)
+    run = Run(
+        session,
+        wanted,
+        config=record.config,
+        first_row=first_row,
+        last_values=summary,
+        resumed=True,
+    )
+    run.config.update(values, allow_val_change=True)
+    return run
+
+
+def _last_unfinished(where: QuarkSettings, project: str) -> str | None:
+    """Return the id of the project's newest run, if it did not end well."""
+    from quark.compat.wandb.reading import reading
+    from quark.storage.model import RunQuery
+
+    with reading(where) as store:
+        newest = store.records.list_runs(RunQuery(project=project, limit=1))
+    return newest[0].id if newest and newest[0].status != "completed" else None
+
+
+_registered = False
+
+
+def _finish_open_runs_at_exit() -> None:
+    """See to it, once, that open runs end with their summary before their sessions end.
+
+    Handlers run in the opposite order of their registration, and a session has registered by now.
+    """
+    global _registered
+    if not _registered:
+        _registered = True
+        atexit.register(_finish_open_runs)
+
+
+def _finish_open_runs() -> None:
+    for run in reversed(current.open_runs()):
+        run.end(EXIT.exit_code, error=EXIT.exception)

@@ -1,0 +1,36 @@
+"""Where the shim's runs are kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from quark.compat.wandb.errors import InvalidSettingError
+from quark.compat.wandb.settings import Settings
+from quark.errors import SettingsError
+from quark.settings import Settings as QuarkSettings
+
+
+def quark_settings(wanted: Settings) -> QuarkSettings:
+    """Return Quark's settings for a run.
+
+    The storage directory is ``QUARK_STORAGE_DIR`` (or the configuration file's), else ``dir=`` or
+    ``WANDB_DIR``, else the working directory. A W&B entity is a workspace. The embedded store is
+    on this machine, so ``offline`` delivers to it too; only a service is not spoken to then.
+
+    Raises:
+        InvalidSettingError: The entity cannot be a workspace.
+    """
+    base = QuarkSettings.load()
+    changes: dict[str, Any] = {}
+    if base.storage_dir is None and wanted.root_dir is not None:
+        changes["storage_dir"] = os.fspath(wanted.root_dir)
+    if wanted.entity:
+        changes["workspace"] = wanted.entity
+    if wanted.mode == "offline" and (base.persistence_url or "").startswith("http"):
+        changes["mode"] = "offline"
+    try:
+        return replace(base, **changes)
+    except SettingsError as error:
+        raise InvalidSettingError(str(error)) from error

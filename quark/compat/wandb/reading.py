@@ -1,0 +1,30 @@
+"""A store to read one run from, whoever is writing it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from quark.persistence.open import open_store
+from quark.session import registry
+from quark.session.places import local_root
+from quark.session.reading import deliver_tail
+from quark.settings import Settings as QuarkSettings
+from quark.storage.protocols import Store
+
+
+@contextlib.contextmanager
+def reading(where: QuarkSettings, run_id: str | None = None) -> Iterator[Store]:
+    """Give the store, with everything in it that was logged to the run so far."""
+    session = None if run_id is None else registry.find(run_id, str(local_root(where)))
+    if session is not None:
+        with session.reading() as store:
+            yield store
+        return
+    store = open_store(where)
+    try:
+        if run_id is not None:
+            deliver_tail(store, run_id, where)
+        yield store
+    finally:
+        store.close()

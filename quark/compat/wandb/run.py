@@ -1,0 +1,164 @@
+"""A run as W&B scripts see it, on top of a :class:`~quark.session.TrainingSession`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from quark import ui
+from quark.compat.wandb import current
+from quark.compat.wandb.alert import AlertLevel, alert_fields
+from quark.compat.wandb.run_identity import RunIdentity
+from quark.records import EventRecord, MetricDefinitionRecord
+
+if TYPE_CHECKING:
+    from quark.compat.wandb.definitions import Metric
+
+
+class Run(RunIdentity):
+    """One run, from ``init`` to ``finish``. Owns its session: ending the run ends it."""
+
+    __slots__ = ()
+
+    # -- logging -----------------------------------------------------------------------------
+
+    def define_metric(
+        self,
+        name: str,
+        step_metric: str | Metric | None = None,
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
+        summary: str | None = None,
+        overwrite: bool | None = None,
+        goal: str | None = None,
+    ) -> Metric:
+        """Say how a metric is counted and what the summary holds of it.
+
+        Raises:
+            Error: An argument is not what W&B takes.
+            UsageError: The run is finished.
+        """
+        from quark.compat.wandb.definitions import Definitions, parse_metric
+
+        self._check_open("define_metric")
+        metric = parse_metric(name, step_metric, step_sync, hidden, summary, goal)
+        with self._lock:
+            if self._definitions is None:
+                self._definitions = Definitions()
+            self._definitions.define(metric, overwrite=bool(overwrite))
+        self._session.emit(
+            MetricDefinitionRecord,
+            name=metric.name,
+            step_metric=metric.step_metric,
+            step_sync=bool(metric.step_sync),
+            hidden=bool(metric.hidden),
+            summary=metric.summary or (),
+            goal=metric.goal,
+            overwrite=bool(overwrite),
+        )
+        return metric
+
+    def alert(
+        self,
+        title: str,
+        text: str,
+        level: str | AlertLevel | None = None,
+        wait_duration: Any = None,
+    ) -> None:
+        """Keep an alert as an event of the run and say it on the terminal.
+
+        Raises:
+            ValueError: ``level`` is not INFO, WARN or ERROR.
+        """
+        self._check_open("alert")
+        fields = alert_fields(title, text, level)
+        self._session.emit(EventRecord, event_type="alert", **fields)
+        if not self._settings.silent:
+            ui.say(f"{title}: {text}", tone="warning")
+
+    def save(
+        self,
+        glob_str: str | os.PathLike[str],
+        base_path: str | os.PathLike[str] | None = None,
+        policy: str = "live",
+        glob: bool = True,
+    ) -> list[str]:
+        """Put files into the run's folder; return where they are there.
+
+        Raises:
+            ValueError: ``policy`` is not live, now or end.
+        """
+        from quark.compat.wandb.run_files import save_files
+
+        self._check_open("save")
+        if self.disabled:
+            return []
+        return save_files(Path(self.dir), glob_str, base_path, policy=policy, glob=glob)
+
+    def mark_preempting(self) -> None:
+        """Keep it as an event that the process is about to be preempted."""
+        self._check_open("mark_preempting")
+        self._session.emit(EventRecord, event_type="preempting", severity="warning", payload={})
+
+    def pin_config_keys(self, keys: Sequence[str]) -> None:
+        """Accept what W&B shows first on a page; there is no such page here."""
+        self._check_open("pin_config_keys")
+
+    def _label(self, *_: Any, **__: Any) -> None:
+        """Accept the label that libraries put on a run."""
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
+        """End the run: ``completed`` if ``exit_code`` is 0 or not given, else ``failed``.
+
+        A second call does nothing. In a forked child only the child's part is closed.
+        """
+        self.end(exit_code or 0, quiet=bool(quiet))
+
+    def end(
+        self, exit_code: int, *, error: BaseException | None = None, quiet: bool = False
+    ) -> None:
+        """End the run; ``error`` is what ended it, if anything did."""
+        if self._finished:
+            return
+        forked = self.inherited
+        if not forked and not self._session.ended:
+            self._config.persist()
+            self._session.update_summary(self._final_summary())
+        self._finished = True
+        self._short_way = False
+        current.closed(self)
+        if self._session.ended:
+            return
+        if error is not None and not forked:
+            self._session.end_after(error, exit_code=exit_code)
+        else:
+            self._session.end_run("failed" if exit_code else "completed", exit_code=exit_code)
+        if not (forked or quiet or self.disabled or self._settings.silent or self._settings.quiet):
+            ui.say(
+                f"run {self._name} ({self.id}) of project {self._project}: "
+                f"{self._session.status}. It is kept in {self._session.run_path}."
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end(0 if error is None else 1, error=error)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _log_anything(self, data: Any, step: Any, commit: bool | None) -> None:
+        if self._short_way or not self.disabled:
+            super()._log_anything(data, step, commit)
+        elif isinstance(data, Mapping):
+            self._summary.update({str(key): value for key, value in data.items()})

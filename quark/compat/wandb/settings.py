@@ -1,0 +1,132 @@
+"""``wandb.Settings``: every name of W&B 0.31, by attribute.
+
+What a local store has no use for is accepted and stays without effect, and so are names that W&B
+has removed (``start_method``, ``_disable_stats`` and the like). Where a value comes from, strongest
+first: an argument of ``init``, a ``Settings`` object, the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from quark.compat.wandb.errors import InvalidSettingError
+from quark.compat.wandb.symbols import names
+
+MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
+RESUMES = ("allow", "must", "never", "auto")
+REINITS = ("default", "return_previous", "finish_previous", "create_new")
+MAX_TAG_CHARACTERS = 64
+
+#: Accepted from old scripts.
+REMOVED = frozenset(
+    {
+        *("start_method", "program_args", "jupyter", "disable_weave", "colab_url", "deployment"),
+        *("_disable_stats", "_disable_meta", "_disable_service", "_disable_machine_info"),
+        *("_service_wait", "_stats_sample_rate_seconds", "_internal_check_process", "_except_exit"),
+    }
+)
+KNOWN = names("Settings") | REMOVED
+_DEFAULTS: dict[str, Any] = {"mode": "online", "silent": False, "quiet": False, "run_tags": None}
+
+#: Old words for a mode.
+MODE_SYNONYMS = {"dryrun": "offline", "run": "online"}
+
+
+class Settings:
+    """Settings by attribute; one that was not set is its default, mostly None.
+
+    Raises:
+        InvalidSettingError: A name is not known, or a value is not allowed. It is a ValueError.
+    """
+
+    __slots__ = ("_values",)
+
+    _values: dict[str, Any]
+
+    def __init__(self, **values: Any) -> None:
+        object.__setattr__(self, "_values", {})
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in KNOWN:
+            return self._values.get(name, _DEFAULTS.get(name))
+        raise AttributeError(f"'Settings' object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in KNOWN:
+            raise InvalidSettingError(
+                f"Setting {name!r} is not known. docs/compat.md lists all settings."
+            )
+        check = _CHECKS.get(name)
+        if value is None:
+            self._values.pop(name, None)
+        else:
+            self._values[name] = check(value) if check else value
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._values.items())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name}={value!r}" for name, value in self._values.items() if name != "api_key"
+        )
+        return f"Settings({shown})"
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set several at once; None leaves a setting as it is."""
+        for name, value in values.items():
+            if value is not None:
+                setattr(self, name, value)
+
+
+def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return ``tags`` as a run keeps them: without repetitions, in order.
+
+    Raises:
+        InvalidSettingError: One is no text of 1 to 64 characters.
+    """
+    if isinstance(tags, str):
+        tags = (tags,)
+    for tag in tags:
+        if not isinstance(tag, str) or not 1 <= len(tag) <= MAX_TAG_CHARACTERS:
+            raise InvalidSettingError(
+                f"Tag {tag!r} is not valid: it must be a text of 1 to {MAX_TAG_CHARACTERS} "
+                "characters."
+            )
+    return tuple(dict.fromkeys(tags))
+
+
+def _check_mode(mode: Any) -> str:
+    if mode not in MODES:
+        raise InvalidSettingError(f"mode is {mode!r}, but must be one of {', '.join(MODES)}.")
+    return str(mode)
+
+
+def _check_resume(resume: Any) -> str | None:
+    if isinstance(resume, bool):
+        return "auto" if resume else None
+    if resume not in RESUMES:
+        raise InvalidSettingError(
+            f"resume is {resume!r}, but must be True, False or one of {', '.join(RESUMES)}."
+        )
+    return str(resume)
+
+
+def _check_reinit(reinit: Any) -> str:
+    if isinstance(reinit, bool):
+        return "finish_previous" if reinit else "return_previous"
+    if reinit not in REINITS:
+        raise InvalidSettingError(
+            f"reinit is {reinit!r}, but must be True, False or one of {', '.join(REINITS)}."
+        )
+    return str(reinit)
+
+
+_CHECKS = {
+    "mode": _check_mode,
+    "resume": _check_resume,
+    "reinit": _check_reinit,
+    "run_tags": check_tags,
+}

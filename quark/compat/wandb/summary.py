@@ -1,0 +1,139 @@
+"""``run.summary``: the last value of every key, and what the script sets itself.
+
+Nested dicts come back as :class:`SubSummary`, which writes through to the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from quark.compat.wandb.errors import MissingKeyError
+from quark.compat.wandb.values import plain
+
+
+class SubSummary(MutableMapping[str, Any]):
+    """A dict inside the summary, by item and by attribute."""
+
+    __slots__ = ("_changed", "_values")
+
+    _values: dict[str, Any]
+    _changed: Callable[[], None]
+
+    def __init__(self, values: dict[str, Any], changed: Callable[[], None]) -> None:
+        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_changed", changed)
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self._wrapped(key, self._values[key])
+        except KeyError:
+            raise MissingKeyError(f"The summary has no key {key!r}.") from None
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._put({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        if self._values.pop(key, None) is not None:
+            self._note(key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in ("_values", "_changed", "_key_changed"):
+            raise AttributeError(name)  # a copy that is not filled yet
+        return self[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._values))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __bool__(self) -> bool:
+        return True  # also while it is empty, as with W&B
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    def keys(self) -> list[str]:  # type: ignore[override]
+        return list(self)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in self._values else default
+
+    def update(self, values: Mapping[str, Any]) -> None:  # type: ignore[override]
+        """Set several keys; a dict in ``values`` takes the place of what was there."""
+        self._put(dict(values.items()))
+
+    def _put(self, values: dict[str, Any]) -> None:
+        for key, value in values.items():
+            if not isinstance(key, str):
+                raise TypeError(f"The summary takes strings as keys, not {key!r}.")
+            kept = plain(value)
+            if kept is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = kept
+            self._note(key)
+
+    def _note(self, key: str) -> None:
+        self._changed()
+
+    def _wrapped(self, key: str, value: Any) -> Any:
+        if type(value) is dict:
+            return SubSummary(value, lambda: self._note(key))
+        return value
+
+
+class Summary(SubSummary):
+    """The summary of a run, on top of the log's own last values.
+
+    ``changed`` is told the top-level key that the script changed; ``clock_values`` gives
+    ``_step``, ``_runtime`` and ``_timestamp`` once something was logged.
+    """
+
+    __slots__ = ("_clock_values", "_key_changed")
+
+    _key_changed: Callable[[str], None]
+    _clock_values: Callable[[], dict[str, Any]]
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        changed: Callable[[str], None],
+        clock_values: Callable[[], dict[str, Any]],
+    ) -> None:
+        super().__init__(values, _nothing)
+        object.__setattr__(self, "_key_changed", changed)
+        object.__setattr__(self, "_clock_values", clock_values)
+
+    def __getitem__(self, key: str) -> Any:
+        if key.startswith("_"):
+            found = self._clock_values().get(key)
+            if found is not None:
+                return found
+        return super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple({**self._values, **self._clock_values()}))
+
+    def __len__(self) -> int:
+        return len(tuple(iter(self)))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def _note(self, key: str) -> None:
+        self._key_changed(key)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
