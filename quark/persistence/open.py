@@ -15,20 +15,28 @@ With ``QUARK_REQUIRE_SERVICE=1`` a missing URL is an error, as the SDK guide has
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quark.errors import SessionStoreError
 from quark.settings import Settings
-from quark.storage.embedded import EmbeddedStore
 from quark.storage.layout import store_root
-from quark.storage.protocols import Store
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 
 def open_store(settings: Settings) -> Store:
-    """Open the store that ``settings`` name.
+    """Open the store that ``settings`` name; in the mode ``disabled`` one in memory.
 
     Raises:
         SessionStoreError: A service is required and none is named, or the URL cannot be used.
     """
+    if settings.mode == "disabled":
+        from quark.storage.memory import MemoryStore  # numpy
+
+        return MemoryStore()
+    from quark.storage.embedded import EmbeddedStore  # SQLite: when a run opens, not at import
+
     return EmbeddedStore(store_root(embedded_storage_dir(settings)))
 
 

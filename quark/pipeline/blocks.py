@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quark.storage.model import PointBlock
+from quark.storage.batch import PointBlock
 
 if TYPE_CHECKING:
     from quark.pipeline.decode import RowGroup

@@ -16,7 +16,7 @@ from quark.errors import SchemaValidationError
 from quark.pipeline.frames import METRIC, RECORD, ROW, ROW_EXACT, Frame
 from quark.pipeline.rows import decode_exact
 from quark.records import HistoryValueRecord, MetricNoteRecord
-from quark.storage.model import MAX_KEY_BYTES, NO_STEP, Batch, EncodedRecord, PointBlock
+from quark.storage.batch import MAX_KEY_BYTES, NO_STEP, Batch, EncodedRecord, PointBlock
 
 _NUMBERS = frozenset({float, int})
 _EXACT_FLOAT = 2**53

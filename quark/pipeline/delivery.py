@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quark.errors import RecordRejectedError, SchemaValidationError
 from quark.pipeline.decode import decode
 from quark.pipeline.diagnostics import LossCounter
 from quark.pipeline.frames import Frame, SegmentMeta
 from quark.pipeline.quarantine import set_aside
-from quark.storage.model import Batch
-from quark.storage.protocols import Store
+from quark.storage.batch import Batch
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 
 @dataclass(slots=True)

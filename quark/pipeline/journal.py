@@ -36,7 +36,7 @@ from quark.pipeline.frames import (
 from quark.pipeline.memory_ring import MemoryRing
 from quark.pipeline.segment_chain import SegmentChain, Unshipped
 from quark.pipeline.segment_file import WritableBytes, WriterLock
-from quark.storage.model import NO_STEP
+from quark.storage.batch import NO_STEP
 
 _LENGTH_AND_CRC = LEAD.size
 

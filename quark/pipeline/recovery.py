@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quark.clock import SYSTEM_CLOCK, Clock, format_timestamp
 from quark.errors import DamagedFileError, RunNotFoundError, SchemaValidationError
@@ -20,8 +21,10 @@ from quark.pipeline.frames import Frame, FrameScan, SegmentMeta, decode_segment_
 from quark.pipeline.segment_file import WriterLock
 from quark.records import EventRecord, RunStatus, RunUpdateRecord
 from quark.records.codec import encode_body
-from quark.storage.model import NO_STEP, Batch, EncodedRecord
-from quark.storage.protocols import Store
+from quark.storage.batch import NO_STEP, Batch, EncodedRecord
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 _FRAMES_PER_DELIVERY = 20_000
 _HEADER_BYTES = 4096

@@ -24,7 +24,7 @@ from quark.pipeline.journal import Journal
 from quark.pipeline.worker import BackgroundWorker
 
 if TYPE_CHECKING:
-    from quark.storage.model import Batch
+    from quark.storage.batch import Batch
     from quark.storage.protocols import Store
 
 

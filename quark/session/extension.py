@@ -17,7 +17,7 @@ from quark.pipeline.faults import FaultLog
 
 if TYPE_CHECKING:
     from quark.session.training import TrainingSession
-    from quark.storage.model import Batch
+    from quark.storage.batch import Batch
 
 #: Share of the wall time that ``on_batch`` of one extension may take, and what it may take at once
 #: before that share is looked at.

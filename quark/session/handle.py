@@ -17,21 +17,21 @@ from quark.clock import SYSTEM_CLOCK, format_timestamp, parse_timestamp
 from quark.errors import SchemaValidationError, SessionStoreError
 from quark.persistence.open import open_store
 from quark.pipeline.diagnostics import Diagnostics, LossCounter
+from quark.pipeline.disabled_journal import DisabledJournal
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.frames import METRIC, RECORD, SegmentMeta
 from quark.pipeline.journal import Journal, JournalConfig
-from quark.pipeline.recovery import deliver_leftovers
 from quark.pipeline.rows import Fallback, as_scalar_or_list, encode_row
 from quark.pipeline.shipper import Shipper, ShipperConfig
 from quark.records import Record
 from quark.session.places import local_root
 from quark.session.reading import deliver_tail
 from quark.settings import Settings, distributed_rank
+from quark.storage.batch import NO_STEP
 from quark.storage.layout import journal_path, run_path
-from quark.storage.model import NO_STEP
 
 if TYPE_CHECKING:
-    from quark.storage.model import Batch
+    from quark.storage.batch import Batch
     from quark.storage.protocols import Store
 
 R = TypeVar("R", bound=Record)
@@ -75,7 +75,8 @@ class RunHandle:
             host=os.uname().nodename,
             pid=os.getpid(),
         )
-        self.journal = Journal(
+        make_journal = DisabledJournal if settings.mode == "disabled" else Journal
+        self.journal = make_journal(
             journal_path(self.root, run_id),
             meta,
             JournalConfig(
@@ -94,7 +95,7 @@ class RunHandle:
             ShipperConfig(
                 interval_seconds=settings.ship_interval_seconds,
                 fsync=settings.durability == "fsync",
-                deliver=settings.mode == "online",
+                deliver=settings.mode != "offline",
                 close_attempts=_LOCAL_CLOSE_ATTEMPTS if _is_local(settings) else 1_000_000,
             ),
             faults=self.faults,
@@ -246,11 +247,13 @@ class RunHandle:
             return self.journal.pending
         pending = self._shipper.close(self.settings.finish_timeout_seconds)
         self._closed = True
-        store, self._store = self._store, None
+        store = self._store
+        if self.settings.mode != "disabled":  # what is in memory can be read to the end
+            self._store = None
         if merge and store is not None and self.settings.mode == "online":
             self._after_delivery(store)
         pending = self.journal.close()
-        if store is not None:
+        if store is not None and self._store is None:
             store.close()
         if pending and self.settings.mode == "online":
             ui.say(self._unsent(pending))
@@ -258,6 +261,8 @@ class RunHandle:
 
     def _after_delivery(self, store: Store) -> None:
         """Take in what forked children left, and pack the run's points."""
+        from quark.pipeline.recovery import deliver_leftovers  # at the end is early enough
+
         try:
             left = deliver_leftovers(store, self.journal.folder)
             if left.frames or self.diagnostics().points_shipped:

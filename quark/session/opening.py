@@ -14,7 +14,6 @@ from quark.errors import InvalidRunStateError, RunNotFoundError, SessionStoreErr
 from quark.naming import check_project_name, check_tag
 from quark.persistence.open import open_store
 from quark.pipeline.faults import FaultLog
-from quark.pipeline.recovery import deliver_leftovers, find_journals
 from quark.records import (
     ENVELOPE,
     EventRecord,
@@ -33,11 +32,11 @@ from quark.session.reading import context_of, deliver_tail
 from quark.session.request import RunRequest
 from quark.session.run_folder import complete_git_status, write_run_folder
 from quark.storage.layout import relative_run_path
-from quark.storage.protocols import Store
 
 if TYPE_CHECKING:
     from quark.session.training import TrainingSession
-    from quark.storage.model import Batch
+    from quark.storage.batch import Batch
+    from quark.storage.protocols import Store
 
 
 @dataclass(slots=True)
@@ -163,22 +162,29 @@ def _begin(store: Store, request: RunRequest, run: RunRecord, *, resumed: bool) 
         follower.extensions = ExtensionHost(load_extensions(settings.extensions), handle.faults)
         run = _announce(handle, run, resumed=resumed)
         handle.request_flush()  # the store works on it while the folder is written
-        failures = write_run_folder(
-            handle.run_dir,
-            config=run.config,
-            created_at=run.created_at,
-            config_path=request.config_path,
-            base_config_path=request.base_config_path,
-            capture_environment=settings.capture_environment,
-        )
+        failures = _write_run_folder(handle, request, run)
         _wait_for_answer(handle, run)
         for failure in failures:
             handle.faults.record("the run folder is incomplete", SessionStoreError(failure))
     except BaseException:
         handle.close()
         raise
-    _add_chores(handle, settings.capture_environment)
+    if settings.mode != "disabled":
+        _add_chores(handle, settings.capture_environment)
     return OpenedRun(handle, context_of(run, settings), follower.extensions, follower)
+
+
+def _write_run_folder(handle: RunHandle, request: RunRequest, run: RunRecord) -> tuple[str, ...]:
+    if request.settings.mode == "disabled":
+        return ()
+    return write_run_folder(
+        handle.run_dir,
+        config=run.config,
+        created_at=run.created_at,
+        config_path=request.config_path,
+        base_config_path=request.base_config_path,
+        capture_environment=request.settings.capture_environment,
+    )
 
 
 def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool) -> RunRecord:
@@ -210,7 +216,7 @@ def _wait_for_answer(handle: RunHandle, run: RunRecord) -> None:
     service that does not answer does.
     """
     settings = handle.settings
-    if settings.mode != "online":
+    if settings.mode == "offline":
         return
     if not handle.flush(settings.persistence_timeout_seconds):
         return
@@ -233,6 +239,8 @@ def _add_chores(handle: RunHandle, capture_environment: bool) -> None:
 
 def _deliver_others(handle: RunHandle) -> None:
     """Deliver what dead processes left of other runs in the same store."""
+    from quark.pipeline.recovery import deliver_leftovers, find_journals  # in the background
+
     for journal_dir in find_journals(handle.root):
         if handle.closing:
             return

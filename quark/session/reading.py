@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from quark.persistence.open import open_store
-from quark.pipeline.recovery import deliver_leftovers
 from quark.records import ProjectRecord, RunContext, RunRecord
 from quark.session.places import local_root
 from quark.settings import Settings
 from quark.storage.layout import index_path, journal_path
-from quark.storage.protocols import Store
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 
 def load_context(run_id: str, settings: Settings) -> RunContext:
@@ -34,6 +37,8 @@ def deliver_tail(store: Store, run_id: str, settings: Settings) -> None:
     """
     journal_dir = journal_path(local_root(settings), run_id)
     if settings.mode == "online" and journal_dir.is_dir():
+        from quark.pipeline.recovery import deliver_leftovers  # seldom needed
+
         deliver_leftovers(store, journal_dir, living_too=True)
 
 

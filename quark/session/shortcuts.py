@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quark.errors import InvalidRunStateError
-from quark.records import EventRecord, RunContext
 from quark.session import registry
 from quark.session.training import TrainingSession
+
+if TYPE_CHECKING:
+    from quark.records import EventRecord, RunContext
 
 
 def start_run(

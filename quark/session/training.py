@@ -8,35 +8,32 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from quark import records
 from quark.clock import SYSTEM_CLOCK, format_timestamp
 from quark.errors import InvalidRunStateError, SchemaValidationError, SessionStoreError
 from quark.naming import check_tag
 from quark.pipeline.diagnostics import Diagnostics
-from quark.records import (
-    TERMINAL_STATUSES,
-    ConfigUpdateRecord,
-    EventRecord,
-    LogIdentifier,
-    Record,
-    RunContext,
-    RunStatus,
-    RunUpdateRecord,
-    SummaryUpdateRecord,
-    check_run_transition,
-    fold_run,
-)
-from quark.redact import redact_mapping, redact_text
 from quark.session import registry
 from quark.session.events import check_event, log_payload, severity_of
 from quark.session.handle import RunHandle
-from quark.session.opening import OpenedRun, open_run
 from quark.session.request import RunRequest
 from quark.settings import Settings
-from quark.storage.protocols import Store
 
-R = TypeVar("R", bound=Record)
+if TYPE_CHECKING:
+    from quark.records import (
+        ConfigUpdateRecord,
+        EventRecord,
+        Record,
+        RunContext,
+        RunUpdateRecord,
+        SummaryUpdateRecord,
+    )
+    from quark.session.opening import OpenedRun
+    from quark.storage.protocols import Store
+
+R = TypeVar("R", bound="Record")
 
 
 class TrainingSession:
@@ -125,6 +122,8 @@ class TrainingSession:
     @classmethod
     def open(cls, request: RunRequest) -> Self:
         """Start or go on with the run that ``request`` describes."""
+        from quark.session.opening import open_run  # half of what a session is made of
+
         return cls(open_run(request))
 
     # -- what it is --------------------------------------------------------------------------
@@ -211,28 +210,32 @@ class TrainingSession:
             SessionStoreError: The store does not take it (in strict mode).
         """
         check_tag(tag)
-        self._change(self.emit(RunUpdateRecord, add_tags=(tag,)))
+        self._change(self.emit(records.RunUpdateRecord, add_tags=(tag,)))
         if self.flush() and self.strict_mode:
             raise SessionStoreError(f"Tag {tag!r} of run {self.run_id!r} is not stored yet.")
         return self._context
 
     def update_run(self, **changes: Any) -> RunContext:
         """Change fields of the run such as ``name``, ``notes``, ``group`` or ``tags``."""
-        self._change(self.emit(RunUpdateRecord, changes=changes))
+        self._change(self.emit(records.RunUpdateRecord, changes=changes))
         return self._context
 
     def update_config(self, values: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
         """Set and remove top-level keys of the run's configuration. Secrets are redacted."""
+        from quark.redact import redact_mapping  # 30 expressions: not at import
+
         self._change(
-            self.emit(ConfigUpdateRecord, values=redact_mapping(values), removed=tuple(removed))
+            self.emit(
+                records.ConfigUpdateRecord, values=redact_mapping(values), removed=tuple(removed)
+            )
         )
 
     def update_summary(self, values: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
         """Set and remove top-level keys of the run's summary."""
-        self._change(self.emit(SummaryUpdateRecord, values=values, removed=tuple(removed)))
+        self._change(self.emit(records.SummaryUpdateRecord, values=values, removed=tuple(removed)))
 
     def _change(self, update: RunUpdateRecord | ConfigUpdateRecord | SummaryUpdateRecord) -> None:
-        self._context = replace(self._context, run=fold_run(self._context.run, update))
+        self._context = replace(self._context, run=records.fold_run(self._context.run, update))
 
     def add_log(
         self,
@@ -260,7 +263,7 @@ class TrainingSession:
         body = log_payload(message, identifier, payload)
         check_event(event_type, step, epoch)
         return self.emit(
-            EventRecord,
+            records.EventRecord,
             timestamp=timestamp,
             event_type=event_type,
             severity=severity_of(identifier),
@@ -292,7 +295,7 @@ class TrainingSession:
             InvalidRunStateError: The run has ended before.
             SchemaValidationError: ``status`` is not one of the three.
         """
-        if status not in TERMINAL_STATUSES:
+        if status not in records.TERMINAL_STATUSES:
             raise SchemaValidationError(
                 f"Status {status!r} does not end a run; use 'completed', 'failed' or 'interrupted'."
             )
@@ -300,12 +303,14 @@ class TrainingSession:
             self._let_go(merge=False)
             return self._context
         self._check_open()
-        check_run_transition(self.run_id, self.status, status)
+        records.check_run_transition(self.run_id, self.status, status)
         if self._extensions:
             self.flush()
             self._extensions.on_end(self, status)
         ended_at = format_timestamp(SYSTEM_CLOCK.time_us())
-        self.emit(EventRecord, event_type="run_ended", severity="info", status=status, payload={})
+        self.emit(
+            records.EventRecord, event_type="run_ended", severity="info", status=status, payload={}
+        )
         changes = {
             "status": str(status),
             "ended_at": ended_at,
@@ -324,16 +329,18 @@ class TrainingSession:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             event_type, identifier, status = (
                 "runtime_interruption",
-                LogIdentifier.WARNING,
-                RunStatus.INTERRUPTED,
+                records.LogIdentifier.WARNING,
+                records.RunStatus.INTERRUPTED,
             )
         else:
             event_type, identifier, status = (
                 "runtime_error",
-                LogIdentifier.ERROR,
-                RunStatus.FAILED,
+                records.LogIdentifier.ERROR,
+                records.RunStatus.FAILED,
             )
-        from traceback import format_exception  # only a run that fails needs it
+        from traceback import format_exception  # only a run that fails needs these
+
+        from quark.redact import redact_text
 
         trace = "".join(format_exception(error))[-20_000:]
         self.add_log(
@@ -375,7 +382,7 @@ class TrainingSession:
         if self._ended:
             return
         if error is None:
-            self.end_run(RunStatus.COMPLETED)
+            self.end_run(records.RunStatus.COMPLETED)
         else:
             self.end_after(error)
 

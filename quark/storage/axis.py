@@ -69,7 +69,9 @@ def joined(axes: Sequence[Axis]) -> Axis:
 
 def _joined_column(columns: Sequence[Int64Array]) -> Int64Array:
     first = columns[0]
-    if all(column.strides == (0,) and column[0] == first[0] for column in columns):
+    if all(len(column) and column.strides == (0,) for column in columns) and all(
+        column[0] == first[0] for column in columns
+    ):
         return np.broadcast_to(first[:1], sum(map(len, columns)))
     return np.concatenate(columns)
 

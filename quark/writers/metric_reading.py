@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from quark.clock import format_timestamp
 from quark.ids import record_id
 from quark.records import MetricNoteRecord, MetricRecord
-from quark.storage.model import NO_STEP, RecordFilter, StepRange
-from quark.storage.protocols import Store
+from quark.storage.batch import NO_STEP
+from quark.storage.model import RecordFilter, StepRange
 
 if TYPE_CHECKING:
     from quark.storage.model import Series
+    from quark.storage.protocols import Store
 
 
 def read_metrics(

@@ -226,6 +226,24 @@ def test_offline_everything_waits_in_the_journal_for_a_later_process(
         assert len(metrics.read()) == 10
 
 
+def test_disabled_nothing_is_written_and_everything_can_be_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUARK_MODE", "disabled")
+    with (
+        TrainingSession.start_run(project="p", storage_dir=tmp_path, tags=["a"]) as session,
+        MetricsLogger(session) as metrics,
+    ):
+        for step in range(100):
+            metrics.log("train/loss", 0.5, step=step)
+        session.add_tag("b")
+        assert metrics.read() == ()
+
+    assert (session.status, session.reload().run.tags) == ("completed", ("a", "b"))
+    assert session.diagnostics().dropped == {}
+    assert list(tmp_path.iterdir()) == []
+
+
 def wait_until_gone(path: Path) -> None:
     waiting = threading.Event()
     for _ in range(3_000):

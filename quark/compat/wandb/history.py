@@ -8,12 +8,15 @@ processes logged the same key at the same step there are two rows of that step.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quark.clock import parse_timestamp
 from quark.records import HistoryValueRecord, RunRecord
-from quark.storage.model import EVERYTHING, NO_STEP, RecordFilter, StepRange
-from quark.storage.protocols import Store
+from quark.storage.batch import NO_STEP
+from quark.storage.model import EVERYTHING, RecordFilter, StepRange
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 #: A writer, its frame, what the frame said of one key, and when.
 _Entry = tuple[str, int, str, Any, int]

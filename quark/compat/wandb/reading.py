@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from quark.persistence.open import open_store
 from quark.session import registry
 from quark.session.places import local_root
 from quark.session.reading import deliver_tail
 from quark.settings import Settings as QuarkSettings
-from quark.storage.protocols import Store
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 
 @contextlib.contextmanager

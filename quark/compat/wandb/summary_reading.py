@@ -8,7 +8,7 @@ points.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quark.clock import parse_timestamp
 from quark.compat.wandb.definitions import Definitions, Metric
@@ -19,7 +19,9 @@ from quark.records import (
     RunRecord,
     SummaryUpdateRecord,
 )
-from quark.storage.protocols import Store
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
 
 FULL_MARK = "_wandb"
 _NON_FINITE = ("NaN", "Infinity", "-Infinity")
