@@ -2,8 +2,8 @@
 
 Two shapes: rows of 20 keys, and rows of 10,000 keys. Values are training-like: a noisy decaying
 curve rounded to float32, as ``.item()`` of a tensor gives; steps count up by one; times are
-jittered around 1 ms a step. The rows are journaled first, then the shipper is started, so that the figure is
-the delivery's alone: reading frames, checking, decoding, appending, merging.
+jittered around 1 ms a step. The rows are journaled first and delivered afterwards, so that the
+figure is the delivery's alone: reading frames, checking, decoding, appending, merging.
 """
 
 from __future__ import annotations
