@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,8 +49,14 @@ def format_timestamp(time_us: int) -> str:
     >>> format_timestamp(1_000_001)
     '1970-01-01T00:00:01.000001Z'
     """
-    moment = _EPOCH + timedelta(microseconds=time_us)
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    second, rest = divmod(time_us, 1_000_000)
+    return f"{_format_second(second)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _format_second(second: int) -> str:
+    """Many records fall into one second, and this is most of the work."""
+    return (_EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
 
 
 def parse_timestamp(text: str) -> int:

@@ -133,7 +133,10 @@ class RunHandle:
         time_us: int,
     ) -> str:
         """Keep one sample of a metric; return its record's id, or "" if it was dropped."""
-        body = jsonio.dumps([key, value, epoch, description, metadata])
+        # The value is finite, so ``null`` can only stand for None, and there is nothing to check.
+        plain = description is None and not metadata
+        encode = jsonio.raw_dumps if plain else jsonio.dumps
+        body = encode([key, value, epoch, description, metadata or None])
         place = NO_STEP if step is None else step
         seq = self.journal.append(METRIC, body, place, time_us)
         return ids.record_id(self.journal.writer_id, seq) if seq else ""
