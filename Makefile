@@ -35,8 +35,12 @@ $(READY): $(DEMO_READY)
 
 venv: $(READY) ## make .venv with everything that the other targets need
 
-demo: $(DEMO_READY) ## train on real digits with one import changed, then read the run back
-	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py
+demo: $(DEMO_READY) ## train on real digits, stop and go on, then read the run back
+	@mkdir -p demo-runs
+	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py \
+	  --checkpoint demo-runs/digits.pt --stop-after 7
+	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py \
+	  --checkpoint demo-runs/digits.pt
 	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/demo_account.py
 
 test: $(READY) ## run the tests

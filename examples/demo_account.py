@@ -10,7 +10,13 @@ import sys
 from pathlib import Path
 
 from quark.persistence.open import open_store
-from quark.records import HistoryValueRecord, RunRecord
+from quark.records import (
+    ConsoleLineRecord,
+    HistoryValueRecord,
+    MetricDefinitionRecord,
+    RunRecord,
+)
+from quark.session.reading import load_context
 from quark.settings import Settings
 from quark.storage.model import RunQuery
 from quark.storage.protocols import Store
@@ -40,6 +46,7 @@ def account(store: Store, run: RunRecord) -> list[str]:
     lines = [
         f"run        {run.name or run.id} ({run.id}) of project {run.project_name}",
         f"status     {run.status}, {run.created_at} to {run.ended_at or 'now'}",
+        f"resumed    {run.resume_count or 'never'}",
         f"config     {', '.join(f'{name}={value}' for name, value in run.config.items())}",
     ]
     steps: list[set[int]] = []
@@ -52,11 +59,19 @@ def account(store: Store, run: RunRecord) -> list[str]:
             f"metric     {key:16} {read:6} points read, {same}; lowest {series.value.min():.4g}, "
             f"highest {series.value.max():.4g}, last {stats.last_value:.4g}"
         )
+    rules = {rule.name: rule for rule in store.records.read(MetricDefinitionRecord, run.id)}
+    for rule in rules.values():
+        parts = [f"counted by {rule.step_metric}"] if rule.step_metric else []
+        parts += [f"summary {', '.join(rule.summary)}"] if rule.summary else []
+        lines.append(f"defined    {rule.name:16} {'; '.join(parts)}".rstrip())
     for name, value in run.summary.items():
         if not name.startswith("_"):
             lines.append(f"summary    {name} = {value}")
     rows = len(set().union(*steps))
     logged = int(run.summary.get("_step", rows - 1)) + 1
+    console = store.records.read(ConsoleLineRecord, run.id)
+    if console:
+        lines.append(f"console    {len(console)} lines; the last: {console[-1].text}")
     verdict = "nothing is missing" if rows == logged else f"{logged - rows} ARE MISSING"
     lines.append(f"in all     {points} points of {len(keys)} metrics, {values} other values")
     lines.append(f"           {logged} rows logged, {rows} rows stored: {verdict}")
@@ -82,6 +97,7 @@ def main() -> int:
         if run is None:
             print(f"No run is kept in {settings.storage_path}.", file=sys.stderr)
             return 1
+        run = load_context(run.id, settings).run  # with what a dead process left of it
         lines = account(store, run)
         folder = store.run_dir(run.id)
     finally:

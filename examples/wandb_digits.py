@@ -5,6 +5,7 @@ The changed line is the import; everything else is what such scripts look like. 
 """
 
 import argparse
+import os
 import random
 
 import numpy as np
@@ -29,6 +30,8 @@ def parse_args():
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--storage-dir", default=None, help="where runs are kept")
+    parser.add_argument("--checkpoint", default=None, help="go on from this file if it is there")
+    parser.add_argument("--stop-after", type=int, default=None, help="epochs until preempted")
     return parser.parse_args()
 
 
@@ -66,8 +69,15 @@ def evaluate(model, loader, criterion):
     return loss / count, correct / count
 
 
+def load_checkpoint(path):
+    if path is None or not os.path.exists(path):
+        return None
+    return torch.load(path, weights_only=True)
+
+
 def main():
     args = parse_args()
+    checkpoint = load_checkpoint(args.checkpoint)
     random.seed(args.seed)
     np.random.seed(args.seed)
     torch.manual_seed(args.seed)
@@ -77,6 +87,8 @@ def main():
         project=args.project,
         name=args.name,
         dir=args.storage_dir,
+        id=checkpoint["run_id"] if checkpoint else None,
+        resume="must" if checkpoint else None,
         tags=["digits", "mlp"],
         config={
             "lr": args.lr,
@@ -95,7 +107,9 @@ def main():
     config = wandb.config
     train_loader, val_loader = load_data(config.batch_size)
     model = build_model(config.model)
-    wandb.config.update({"parameters": sum(p.numel() for p in model.parameters())})
+    wandb.config.update(
+        {"parameters": sum(p.numel() for p in model.parameters())}, allow_val_change=True
+    )
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, weight_decay=config.weight_decay
@@ -104,8 +118,15 @@ def main():
         optimizer, config.epochs * len(train_loader)
     )
 
-    best_accuracy = 0.0
-    for epoch in range(config.epochs):
+    first_epoch, best_accuracy = 0, 0.0
+    if checkpoint:
+        model.load_state_dict(checkpoint["model"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        scheduler.load_state_dict(checkpoint["scheduler"])
+        first_epoch, best_accuracy = checkpoint["epoch"] + 1, checkpoint["best_accuracy"]
+        print(f"going on with run {run.id} at epoch {first_epoch}, step {run.step}")
+
+    for epoch in range(first_epoch, config.epochs):
         model.train()
         for images, labels in train_loader:
             optimizer.zero_grad()
@@ -130,8 +151,25 @@ def main():
             best_accuracy = val_accuracy
             wandb.run.summary["best_epoch"] = epoch
             torch.save(model.state_dict(), f"{run.dir}/best.pt")
+        if args.checkpoint:
+            state = {
+                "run_id": run.id,
+                "epoch": epoch,
+                "best_accuracy": best_accuracy,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scheduler": scheduler.state_dict(),
+            }
+            torch.save(state, args.checkpoint)
+        if args.stop_after is not None and epoch + 1 - first_epoch == args.stop_after:
+            print("preempted: run the same command again to go on")
+            wandb.mark_preempting()
+            wandb.finish(exit_code=1)
+            return
 
     wandb.summary["best_accuracy"] = best_accuracy
+    if args.checkpoint:
+        os.remove(args.checkpoint)
     wandb.finish()
 
 

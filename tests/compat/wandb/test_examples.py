@@ -17,13 +17,19 @@ def run(python: str, name: str, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_the_demo_keeps_everything_it_logs(python: str) -> None:
-    trained = run(python, "wandb_digits.py", "--epochs", "2", "--storage-dir", "kept")
+    common = ("--epochs", "3", "--storage-dir", "kept", "--checkpoint", "state.pt")
+    first = run(python, "wandb_digits.py", *common, "--stop-after", "1")
+    second = run(python, "wandb_digits.py", *common)
 
     told = run(python, "demo_account.py", "latest", "--storage-dir", "kept")
 
-    assert trained.count("epoch") == 2
+    assert "preempted" in first
+    assert "at epoch 1, step 23" in second
+    assert not Path("state.pt").exists()
     assert "status     completed" in told
-    assert "46 rows logged, 46 rows stored: nothing is missing" in told
+    assert "resumed    1\n" in told
+    assert "69 rows logged, 69 rows stored: nothing is missing" in told
+    assert "defined    val/loss         summary min" in told
     assert "best_accuracy" in told
     assert "files/best.pt" in told
 
