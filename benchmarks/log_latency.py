@@ -27,6 +27,8 @@ SHAPES: dict[str, str] = {
     "commit-false": "1 scalar, commit=False",
     "nested": "3 scalars in a nested dict",
     "torch": "1 torch scalar",
+    "define-step": "10 scalars, define_metric('*', step_metric=...)",
+    "define-min": "10 scalars, define_metric('loss', summary='min')",
 }
 
 
@@ -85,10 +87,24 @@ def _wandb_call(wandb: Any, shape: str) -> Callable[[int], object]:
         return lambda step: log({"train/loss": 0.5}, commit=False)
     if shape == "nested":
         return lambda step: log({"train": {"loss": 0.5, "acc": 0.25}, "lr": 0.1})
+    if shape.startswith("define"):
+        return _defined_call(wandb, shape)
     import torch
 
     value = torch.tensor(0.5)
     return lambda step: log({"train/loss": value})
+
+
+def _defined_call(wandb: Any, shape: str) -> Callable[[int], object]:
+    """Log ten scalars a call into a run with definitions, the step metric in every other row."""
+    log = wandb.log
+    row = {"loss": 0.5, **{f"train/metric_{n}": 0.1234567 * n + 0.5 for n in range(9)}}
+    if shape == "define-min":
+        wandb.define_metric("loss", summary="min")
+        return lambda step: log(row)
+    wandb.define_metric("*", step_metric="global_step")
+    rows = (row, {**row, "global_step": 7})
+    return lambda step: log(rows[step % 2])
 
 
 def _native(count: int) -> tuple[Callable[[int], object], Callable[[], object]]:

@@ -196,6 +196,11 @@ def environment(prefixes: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
 
 
+def set_environment_variable(name: str, value: str) -> None:
+    """Set a variable for this process and those that it starts from now on."""
+    os.environ[name] = value
+
+
 def environment_snapshot() -> dict[str, str]:
     """Return all variables, secrets included: for ``quark.redact``, not for a file."""
     return dict(os.environ)

@@ -124,6 +124,7 @@ RULES: dict[str, OneHome] = {
         homes={
             "pipeline/worker.py": "worker: a bug of ours must not end the thread that delivers",
             "pipeline/shipper.py": "worker: whatever a store raises, the journal keeps the frames",
+            "session/console.py": "probe: what is printed goes out, whatever becomes of its copy",
             "session/extension.py": "rule and probe: an extension is somebody else's code",
         },
         faulty=(

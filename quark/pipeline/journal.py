@@ -207,7 +207,7 @@ class Journal:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._writer_lock is None:
             lock = WriterLock(self._folder / f"{self._meta.writer_id}.lock")
-            lock.acquire()
+            lock.acquire(make_folder=True)
             self._writer_lock = lock
 
     def _degrade(self, error: OSError) -> None:

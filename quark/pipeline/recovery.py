@@ -187,7 +187,7 @@ def _close_lost_run(store: Store, meta: SegmentMeta, files: WriterFiles, last: F
     So a second recovery says the same once more and the store ignores it.
     """
     run = store.records.get_run(meta.run_id)
-    if run.status != RunStatus.RUNNING or _has_living_owner(files):
+    if run.status != RunStatus.RUNNING or has_living_owner(files.folder, files.writer_id):
         return
     seq = max(last.seq, store.position(meta.run_id, meta.writer_id)) + 1
     changes = {
@@ -225,9 +225,10 @@ def _close_lost_run(store: Store, meta: SegmentMeta, files: WriterFiles, last: F
     )
 
 
-def _has_living_owner(files: WriterFiles) -> bool:
-    for other in find_writers(files.folder):
-        if other.writer_id == files.writer_id:
+def has_living_owner(journal_dir: Path, besides: str = "") -> bool:
+    """Say whether a process of this machine is there that ends the run; not ``besides``."""
+    for other in find_writers(journal_dir):
+        if other.writer_id == besides:
             continue
         lock = WriterLock(other.lock_path)
         try:

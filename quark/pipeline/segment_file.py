@@ -109,6 +109,9 @@ class SegmentFile:
             self.path.unlink()
 
 
+_FOLDER_ATTEMPTS = 10
+
+
 class WriterLock:
     """Says that a writer is alive: an ``flock`` that the kernel drops when the process dies.
 
@@ -119,13 +122,24 @@ class WriterLock:
         self.path = path
         self._descriptor = -1
 
-    def acquire(self) -> bool:
+    def acquire(self, *, make_folder: bool = False) -> bool:
         """Take the lock without waiting; say whether it was free.
+
+        With ``make_folder`` the folder is made, also if a recovery removes it in between, which it
+        does with one that is empty.
 
         Raises:
             OSError: The lock file cannot be opened.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        for attempt in range(_FOLDER_ATTEMPTS):
+            try:
+                if make_folder:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                break
+            except FileNotFoundError:
+                if not make_folder or attempt == _FOLDER_ATTEMPTS - 1:
+                    raise
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

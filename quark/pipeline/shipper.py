@@ -70,6 +70,7 @@ class Shipper:
         self._not_before = 0.0
         self._damaged = 0
         self._chores: deque[Callable[[], None]] = deque()
+        self._duties: tuple[Callable[[], None], ...] = ()
         self._closing = False
         self._delivery: Delivery | None = None
         self._last_error: Exception | None = None
@@ -91,6 +92,10 @@ class Shipper:
     def add_chore(self, chore: Callable[[], None]) -> None:
         """Have ``chore`` called once on the worker's thread, when nothing waits for delivery."""
         self._chores.append(chore)
+
+    def add_duty(self, duty: Callable[[], None]) -> None:
+        """Have ``duty`` called on the worker's thread every time before it delivers."""
+        self._duties = (*self._duties, duty)
 
     @property
     def closing(self) -> bool:
@@ -125,6 +130,7 @@ class Shipper:
         self._attempts = self._failures = 0
         self._not_before = 0.0
         self._delivery = None
+        self._duties = ()
         self._last_error = None
 
     def close(self, timeout_seconds: float) -> int:
@@ -171,6 +177,8 @@ class Shipper:
     # -- on the worker's thread ----------------------------------------------------------------
 
     def _tick(self) -> None:
+        for duty in self._duties:
+            self._do_chore(duty)
         self._journal.maintain()
         if not self._config.deliver or self._clock.monotonic() < self._not_before:
             return

@@ -46,9 +46,11 @@ if TYPE_CHECKING:
     )
     from quark.records.metric import (
         HistoryValueRecord as HistoryValueRecord,
+        LateRowRecord as LateRowRecord,
         MetricDefinitionRecord as MetricDefinitionRecord,
         MetricNoteRecord as MetricNoteRecord,
         MetricRecord as MetricRecord,
+        NestedKeyRecord as NestedKeyRecord,
     )
     from quark.records.parameter import (
         ParameterDistributionRecord as ParameterDistributionRecord,
@@ -101,9 +103,11 @@ _MODULES = {
     ),
     "metric": (
         "HistoryValueRecord",
+        "LateRowRecord",
         "MetricDefinitionRecord",
         "MetricNoteRecord",
         "MetricRecord",
+        "NestedKeyRecord",
     ),
     "parameter": (
         "ParameterDistributionRecord",
@@ -135,6 +139,8 @@ RECORD_KINDS: Mapping[str, type[Record]] = LazyClasses(
         "metric_note": "MetricNoteRecord",
         "metric_definition": "MetricDefinitionRecord",
         "history_value": "HistoryValueRecord",
+        "nested_key": "NestedKeyRecord",
+        "late_row": "LateRowRecord",
         "event": "EventRecord",
         "console_line": "ConsoleLineRecord",
         "system_telemetry": "SystemTelemetryRecord",

@@ -74,3 +74,31 @@ class MetricDefinitionRecord(Record):
     summary: tuple[str, ...] = ()
     goal: str | None = None
     overwrite: bool = False
+    step: int | None = None  # the row that was open then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NestedKeyRecord(Record):
+    """A dotted key of history rows that was logged as nested dicts, and the way to it in them."""
+
+    KIND: ClassVar[str] = "nested_key"
+    ESSENTIAL: ClassVar[bool] = True
+    FILTERS: ClassVar[tuple[str, ...]] = ("key",)
+
+    key: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateRowRecord(Record):
+    """A frame of the same writer that was logged at a step below the open row.
+
+    What it holds is in the history at its own step, and counts neither in the summary nor in the
+    row that was closed at that step.
+    """
+
+    KIND: ClassVar[str] = "late_row"
+
+    seq: int  # the frame's number within its writer
+    keys: tuple[str, ...] = ()
+    step: int | None = None

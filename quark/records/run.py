@@ -98,6 +98,8 @@ class SummaryUpdateRecord(Record):
 
     values: Mapping[str, Any] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
+    step: int | None = None  # the row that was open then, where rows have numbers
+    path: tuple[str, ...] = ()  # the way to what was set inside of a value, if not all of it was
 
 
 #: What a ``run_update`` may change. Identity and lineage are set once.

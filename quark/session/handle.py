@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,9 +29,12 @@ from quark.session.places import local_root
 from quark.session.reading import deliver_tail
 from quark.settings import Settings, distributed_rank
 from quark.storage.batch import NO_STEP
-from quark.storage.layout import journal_path, run_path
+from quark.storage.layout import journal_path, run_path, shared_mark_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quark.session.console import ConsoleCapture
     from quark.storage.batch import Batch
     from quark.storage.protocols import Store
 
@@ -61,8 +65,10 @@ class RunHandle:
         self.losses = LossCounter()
         self.root = local_root(settings)
         self.run_dir = run_path(self.root, run_id)
+        self.owner = owner
         self._store: Store | None = store or open_store(settings)
         self._closed = False
+        self._console: ConsoleCapture | None = None
         meta = SegmentMeta(
             run_id=run_id,
             writer_id=ids.new_writer_id(),
@@ -88,6 +94,8 @@ class RunHandle:
             on_trouble=self._on_trouble,
             on_new_writer=self._on_new_writer,
         )
+        if not owner:
+            self._mark_shared()
         self._on_batch = on_batch
         self._shipper = Shipper(
             self.journal,
@@ -164,16 +172,64 @@ class RunHandle:
             **fields,
         )
 
+    def log_console_line(self, stream: str, text: str, cut: bool = False) -> int:
+        """Keep a line of ``stdout`` or ``stderr``, free of secrets; return its seq or 0."""
+        fields = {"stream": stream, "text": text}
+        body = jsonio.dumps({**fields, "truncated": True} if cut else fields)
+        return self.journal.append(RECORD, b"console_line\0" + body)
+
+    def capture_console(self, log_path: Path | None = None, *, listening: bool = True) -> None:
+        """Keep what is written to stdout and stderr until :meth:`stop_console` or the end.
+
+        The lines are also put at the end of ``log_path``. Without ``listening`` there is only what
+        :meth:`write_console` is given. A second call does nothing.
+        """
+        from quark.session.console import ConsoleCapture
+
+        if self._console is None and not self._closed:
+            self._console = ConsoleCapture(
+                self.log_console_line, log_path, self.faults, listening=listening
+            )
+            self._shipper.add_duty(self._console.work)
+
+    def write_console(self, text: str) -> None:
+        """Keep ``text`` as if it had been printed, after :meth:`capture_console`."""
+        if self._console is not None:
+            self._console.write(text)
+
+    def stop_console(self) -> None:
+        """Give stdout and stderr back and keep what is left of their lines."""
+        if self._console is not None:
+            self._console.close()
+
     # -- out ---------------------------------------------------------------------------------
 
     def flush(self, timeout_seconds: float | None = None) -> int:
         """Have the store take what was logged so far; return how many frames it has not taken."""
         if self._closed:
             return 0
+        if self._console is not None:
+            self._console.work()
         seconds = (
             self.settings.finish_timeout_seconds if timeout_seconds is None else timeout_seconds
         )
         return self._shipper.flush(seconds)
+
+    def await_delivery(self, timeout_seconds: float) -> int:
+        """Wait until the background has delivered what was logged so far; return how many frames
+        it has not.
+
+        It takes no lock, unlike :meth:`flush`, so it can be called where code that holds one may
+        have been interrupted: in a signal handler.
+        """
+        deadline = SYSTEM_CLOCK.monotonic() + timeout_seconds
+        target = self.journal.last_seq
+        pause = threading.Event()
+        while self.settings.mode == "online" and self.journal.shipped_seq < target:
+            if SYSTEM_CLOCK.monotonic() >= deadline:
+                break
+            pause.wait(0.005)
+        return max(0, target - self.journal.shipped_seq)
 
     def request_flush(self) -> None:
         """Have the store take what was logged so far soon, without waiting."""
@@ -248,6 +304,7 @@ class RunHandle:
         """
         if self._closed:
             return self.journal.pending
+        self.stop_console()
         pending = self._shipper.close(self.settings.finish_timeout_seconds)
         self._closed = True
         store = self._store
@@ -283,10 +340,25 @@ class RunHandle:
         )
 
     def mark_forked(self) -> None:
-        """In a forked child: begin anew with the first record that is logged."""
+        """In a forked child: begin anew with the first record that is logged.
+
+        What it prints is not followed; the streams are given back already.
+        """
+        self._console = None
         self._shipper.reset_after_fork()
 
+    @property
+    def shared(self) -> bool:
+        """Whether another process on this machine has written, or writes, into the run too."""
+        return shared_mark_path(self.root, self.run_id).exists()
+
+    def _mark_shared(self) -> None:
+        if self.settings.mode != "disabled":
+            with contextlib.suppress(OSError):  # said by the journal, which cannot write either
+                shared_mark_path(self.root, self.run_id).touch()
+
     def _on_new_writer(self) -> None:
+        self._mark_shared()
         self._shipper.start()
 
     def _on_trouble(self, reason: str, message: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +31,11 @@ from quark.redact import redact_mapping
 from quark.session.extension import ExtensionHost, load_extensions
 from quark.session.git import read_git_head, training_repository
 from quark.session.handle import RunHandle
+from quark.session.places import is_remote, local_root
 from quark.session.reading import context_of, deliver_tail
 from quark.session.request import RunRequest
 from quark.session.run_folder import complete_git_status, write_run_folder
-from quark.storage.layout import relative_run_path
+from quark.storage.layout import journal_path, opening_lock_path, relative_run_path
 
 if TYPE_CHECKING:
     from quark.session.training import TrainingSession
@@ -46,6 +50,7 @@ class OpenedRun:
     handle: RunHandle
     context: RunContext
     extensions: ExtensionHost
+    joined: bool
     _follower: _Follower
 
     def follow(self, session: TrainingSession) -> None:
@@ -75,14 +80,43 @@ def open_run(request: RunRequest) -> OpenedRun:
     """
     for tag in request.tags:
         check_tag(tag)
-    store = open_store(request.settings)
+    with _one_at_a_time(request):
+        store = open_store(request.settings)
+        try:
+            existing = _existing_run(store, request)
+            joined = existing is not None and _is_joined(existing, request)
+            if existing is None:
+                run = _new_run(store, request)
+            else:
+                run = existing if joined else _resumed(existing, request)
+        except BaseException:
+            store.close()
+            raise
+        request = replace(request, owner=_is_owner(request, joined=joined))
+        return _begin(store, request, run, resumed=existing is not None, joined=joined)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(request: RunRequest) -> Iterator[None]:
+    """Let of several processes that open a shared run at once one start it, and the rest join."""
+    descriptor = -1
+    if request.shared and request.settings.mode != "disabled":
+        root = local_root(request.settings)
+        with contextlib.suppress(OSError):  # where nothing can be written, there is nobody to meet
+            root.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(opening_lock_path(root), flags, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
-        existing = _existing_run(store, request)
-        run = _resumed(existing, request) if existing else _new_run(store, request)
-    except BaseException:
-        store.close()
-        raise
-    return _begin(store, request, run, resumed=existing is not None)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _is_joined(existing: RunRecord, request: RunRequest) -> bool:
+    """Say whether the run is written into as it is, without a change of its lifecycle."""
+    return request.shared and (existing.status == RunStatus.RUNNING or request.owner is False)
 
 
 def _existing_run(store: Store, request: RunRequest) -> RunRecord | None:
@@ -110,6 +144,20 @@ def _resumed(existing: RunRecord, request: RunRequest) -> RunRecord:
     return existing
 
 
+def _is_owner(request: RunRequest, *, joined: bool) -> bool:
+    """Say whether this process ends the run: as it asked, else if nobody is there who does.
+
+    Of the processes that share a run through a service it is the one that starts it.
+    """
+    if request.owner is not None or not joined:
+        return request.owner is not False
+    if is_remote(request.settings) or request.run_id is None:
+        return False
+    from quark.pipeline.recovery import has_living_owner  # only for what is shared
+
+    return not has_living_owner(journal_path(local_root(request.settings), request.run_id))
+
+
 def _new_run(store: Store, request: RunRequest) -> RunRecord:
     check_project_name(request.project)
     settings = request.settings
@@ -119,7 +167,7 @@ def _new_run(store: Store, request: RunRequest) -> RunRecord:
     if request.parent_run_id is not None:
         parent = store.records.get_run(request.parent_run_id)
         root_run_id = parent.lineage_root_run_id or parent.id
-    repository = training_repository() if settings.capture_environment else None
+    repository = _repository(request)
     head = read_git_head(repository) if repository else None
     return RunRecord(
         id=run_id,
@@ -132,7 +180,7 @@ def _new_run(store: Store, request: RunRequest) -> RunRecord:
         parent_run_id=request.parent_run_id,
         lineage_root_run_id=root_run_id,
         run_path=relative_run_path(run_id),
-        git_commit=head.sha if head else None,
+        git_commit=request.metadata.get("git_sha") or (head.sha if head else None),
         strict_mode=request.strict_mode,
         tags=tuple(dict.fromkeys(request.tags)),
         name=request.name,
@@ -145,7 +193,9 @@ def _new_run(store: Store, request: RunRequest) -> RunRecord:
     )
 
 
-def _begin(store: Store, request: RunRequest, run: RunRecord, *, resumed: bool) -> OpenedRun:
+def _begin(
+    store: Store, request: RunRequest, run: RunRecord, *, resumed: bool, joined: bool
+) -> OpenedRun:
     settings = request.settings
     follower = _Follower(ExtensionHost((), FaultLog()))
     handle = RunHandle(
@@ -153,16 +203,18 @@ def _begin(store: Store, request: RunRequest, run: RunRecord, *, resumed: bool) 
         project=run.project_name,
         workspace=run.workspace,
         settings=settings,
-        owner=True,
+        owner=bool(request.owner),
         strict=request.strict_mode or run.strict_mode,
         store=store,
         on_batch=follower.on_batch,
     )
     try:
-        follower.extensions = ExtensionHost(load_extensions(settings.extensions), handle.faults)
-        run = _announce(handle, run, resumed=resumed)
+        if request.owner:
+            names = settings.extensions
+            follower.extensions = ExtensionHost(load_extensions(names), handle.faults)
+        run = _announce(handle, run, resumed=resumed, joined=joined)
         handle.request_flush()  # the store works on it while the folder is written
-        failures = _write_run_folder(handle, request, run)
+        failures = () if joined else _write_run_folder(handle, request, run)
         _wait_for_answer(handle, run)
         for failure in failures:
             handle.faults.record("the run folder is incomplete", SessionStoreError(failure))
@@ -170,8 +222,13 @@ def _begin(store: Store, request: RunRequest, run: RunRecord, *, resumed: bool) 
         handle.close()
         raise
     if settings.mode != "disabled":
-        _add_chores(handle, settings.capture_environment)
-    return OpenedRun(handle, context_of(run, settings), follower.extensions, follower)
+        _add_chores(handle, None if joined else _repository(request))
+    return OpenedRun(handle, context_of(run, settings), follower.extensions, joined, follower)
+
+
+def _repository(request: RunRequest) -> Path | None:
+    captured = request.settings.capture_environment and request.read_git
+    return training_repository() if captured else None
 
 
 def _write_run_folder(handle: RunHandle, request: RunRequest, run: RunRecord) -> tuple[str, ...]:
@@ -184,11 +241,18 @@ def _write_run_folder(handle: RunHandle, request: RunRequest, run: RunRecord) ->
         config_path=request.config_path,
         base_config_path=request.base_config_path,
         capture_environment=request.settings.capture_environment,
+        read_git=request.read_git,
+        known=request.metadata,
     )
 
 
-def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool) -> RunRecord:
+def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool, joined: bool) -> RunRecord:
     """Write the run's first records; return the run as they leave it."""
+    if joined:
+        meta = handle.journal.meta
+        payload: dict[str, Any] = {"host": meta.host, "pid": meta.pid, "rank": meta.rank}
+        handle.emit(EventRecord, event_type="process_joined", severity="info", payload=payload)
+        return run
     if not resumed:
         body = {f.name: getattr(run, f.name) for f in fields(run) if f.name not in ENVELOPE}
         handle.emit(RunRecord, timestamp=run.timestamp, **body)
@@ -229,10 +293,9 @@ def _wait_for_answer(handle: RunHandle, run: RunRecord) -> None:
     ui.say(f"run {run.id} is not in the store yet ({reason}). Training goes on.")
 
 
-def _add_chores(handle: RunHandle, capture_environment: bool) -> None:
+def _add_chores(handle: RunHandle, repository: Path | None) -> None:
     """Hand the slow things to the background: what others left behind, and git's status."""
     handle.add_chore(lambda: _deliver_others(handle))
-    repository = training_repository() if capture_environment else None
     if repository is not None:
         handle.add_chore(lambda: _complete_git_status(handle, repository))
 

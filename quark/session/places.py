@@ -11,6 +11,11 @@ from quark.storage.layout import store_root
 
 def local_root(settings: Settings) -> Path:
     """Return the root below which this process keeps run folders and journals."""
-    if settings.persistence_url is None or not settings.persistence_url.startswith("http"):
+    if not is_remote(settings):
         return store_root(embedded_storage_dir(settings))
     return store_root(storage_dir(settings))
+
+
+def is_remote(settings: Settings) -> bool:
+    """Say whether runs are kept by a service."""
+    return settings.persistence_url is not None and settings.persistence_url.startswith("http")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quark.records import RunStatus
 from quark.session.exit import ExitWatch
+from quark.session.interruption import interrupt
 
 if TYPE_CHECKING:
     from quark.session.training import TrainingSession
@@ -27,6 +28,8 @@ def add(session: TrainingSession) -> None:
 def remove(session: TrainingSession) -> None:
     """Take note that a session was closed."""
     _OPEN.pop(id(session), None)
+    if not _OPEN:
+        EXIT.release_signal()
 
 
 def latest() -> TrainingSession | None:
@@ -52,10 +55,15 @@ def _end_all() -> None:
             session.end_run(RunStatus.COMPLETED if EXIT.exit_code == 0 else RunStatus.FAILED)
 
 
+def _interrupt_all(number: int) -> None:
+    interrupt(tuple(_OPEN.values()), number)
+
+
 def _after_fork_in_child() -> None:
+    EXIT.release_signal()
     for session in tuple(_SEEN):
         session.mark_forked()
 
 
-EXIT = ExitWatch(_end_all)
+EXIT = ExitWatch(_end_all, _interrupt_all)
 os.register_at_fork(after_in_child=_after_fork_in_child)

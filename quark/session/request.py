@@ -21,6 +21,12 @@ class RunRequest:
     ``resume`` says what to do when ``run_id`` is known: ``never`` refuses, ``allow`` goes on with
     it or starts it, ``must`` refuses if it is not there. ``reopen_completed`` lets a completed run
     be gone on with, as W&B does; the native API does not.
+
+    A ``shared`` run may be open in another process: it is then joined, not resumed. Its ``owner``
+    ends it, everybody else closes only a part; None means the process that starts or resumes it.
+
+    ``metadata`` are fields of ``run_metadata.json`` that the caller knows better, such as
+    ``git_sha``; without ``read_git`` the repository is left alone.
     """
 
     project: str
@@ -28,6 +34,8 @@ class RunRequest:
     run_id: str | None = None
     resume: Resume = "never"
     reopen_completed: bool = False
+    shared: bool = False
+    owner: bool | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     parent_run_id: str | None = None
@@ -38,6 +46,8 @@ class RunRequest:
     strict_mode: bool = False
     config_path: Path | None = None
     base_config_path: Path | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    read_git: bool = True
 
     def __post_init__(self) -> None:
         if self.resume == "must" and self.run_id is None:

@@ -43,6 +43,8 @@ def write_run_folder(
     config_path: Path | None = None,
     base_config_path: Path | None = None,
     capture_environment: bool = True,
+    read_git: bool = True,
+    known: Mapping[str, Any] | None = None,
 ) -> tuple[str, ...]:
     """Write what is needed to repeat the run into its folder, which is made if it is not there.
 
@@ -54,6 +56,8 @@ def write_run_folder(
         base_config_path: The file that it was built on.
         capture_environment: Whether variables, packages, the command line and the state of the
             repository are written too.
+        read_git: Whether the state of the repository is among them.
+        known: Fields of ``run_metadata.json`` that the caller knows better.
 
     Returns:
         What could not be written and why, such as ``"runtime_env.json: Permission denied"``.
@@ -66,7 +70,9 @@ def write_run_folder(
     sources = {"config_source": config_path, "base_config_source": base_config_path}
     parts: dict[str, Callable[[], bytes]] = {
         CONFIG_FILE: lambda: _json(_resolved_config(config, config_path, base_config_path)),
-        METADATA_FILE: lambda: _json(_metadata(created_at, packages, capture_environment)),
+        METADATA_FILE: lambda: _json(
+            _metadata(created_at, packages, capture_environment, read_git, known or {})
+        ),
     }
     if capture_environment:
         parts[RUNTIME_FILE] = lambda: _json(_runtime(packages))
@@ -123,11 +129,19 @@ def _runtime(packages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _metadata(
-    created_at: str, packages: Mapping[str, Mapping[str, Any]], capture_environment: bool
+    created_at: str,
+    packages: Mapping[str, Mapping[str, Any]],
+    capture_environment: bool,
+    read_git: bool,
+    known: Mapping[str, Any],
 ) -> dict[str, Any]:
-    repository = training_repository() if capture_environment else None
+    repository = training_repository() if capture_environment and read_git else None
     head = read_git_head(repository) if repository is not None else None
-    return {
+    launcher = {
+        **(capture_launcher() if capture_environment else {}),
+        **redact_mapping(known.get("launcher", {})),
+    }
+    found = {
         "schema_version": RUN_FOLDER_SCHEMA_VERSION,
         "created_at": created_at,
         "git_root": str(head.root) if head else None,
@@ -137,8 +151,8 @@ def _metadata(
         "git_status_porcelain": None,
         "git_status_error": None,
         "upstream": packages,
-        "launcher": capture_launcher() if capture_environment else None,
     }
+    return {**found, **redact_mapping(known), "launcher": launcher or None}
 
 
 def _dataset_seed(config: Mapping[str, Any]) -> int | None:

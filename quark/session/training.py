@@ -56,6 +56,7 @@ class TrainingSession:
         self.log_row = opened.handle.log_row  # bound here: the hot path pays for no further call
         self._context = opened.context
         self._extensions = opened.extensions
+        self.joined = opened.joined
         self._pid = os.getpid()
         self._ended = False
         opened.follow(self)
@@ -230,9 +231,13 @@ class TrainingSession:
             )
         )
 
-    def update_summary(self, values: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
-        """Set and remove top-level keys of the run's summary."""
-        self._change(self.emit(records.SummaryUpdateRecord, values=values, removed=tuple(removed)))
+    def update_summary(
+        self, values: Mapping[str, Any], removed: Iterable[str] = (), *, step: int | None = None
+    ) -> None:
+        """Set and remove top-level keys of the run's summary; ``step`` is the row then open."""
+        self._change(
+            self.emit(records.SummaryUpdateRecord, values=values, removed=tuple(removed), step=step)
+        )
 
     def _change(self, update: RunUpdateRecord | ConfigUpdateRecord | SummaryUpdateRecord) -> None:
         self._context = replace(self._context, run=records.fold_run(self._context.run, update))
@@ -284,7 +289,8 @@ class TrainingSession:
     ) -> RunContext:
         """End the run; everything logged is delivered first, by a deadline.
 
-        In a forked child this closes the child's part only: the process that started a run ends it.
+        In a forked child, and in a process that joined a run which another one ends, this closes
+        the process's part only.
 
         Args:
             status: ``completed``, ``failed`` or ``interrupted``.
@@ -299,11 +305,12 @@ class TrainingSession:
             raise SchemaValidationError(
                 f"Status {status!r} does not end a run; use 'completed', 'failed' or 'interrupted'."
             )
-        if self._pid != os.getpid():
+        if self._pid != os.getpid() or not self.handle.owner:
             self._let_go(merge=False)
             return self._context
         self._check_open()
         records.check_run_transition(self.run_id, self.status, status)
+        self.handle.stop_console()
         if self._extensions:
             self.flush()
             self._extensions.on_end(self, status)
@@ -342,14 +349,13 @@ class TrainingSession:
 
         from quark.redact import redact_text
 
-        trace = "".join(format_exception(error))[-20_000:]
         self.add_log(
             redact_text(str(error)) or type(error).__name__,
             identifier=identifier,
             event_type=event_type,
             payload={
                 "exception_type": type(error).__qualname__,
-                "traceback": redact_text(trace),
+                "traceback": redact_text("".join(format_exception(error))[-20_000:]),
             },
         )
         return self.end_run(status, exit_code=exit_code)

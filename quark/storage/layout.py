@@ -4,11 +4,13 @@
 
     <storage_dir>/.quark/
       index.db                 list of projects and runs; can be rebuilt from the run folders
+      opening.lock             held for a moment by processes that open a run together
       blobs/ab/cd/<sha256>     payloads
       runs/<run_id>/
         run.db                 records and points of the run
         journal/               what has not been stored yet
         files/                 files that belong to the run
+        shared                 empty; there if processes other than the owner wrote into the run
 """
 
 from __future__ import annotations
@@ -46,6 +48,14 @@ def run_db_path(root: Path, run_id: str) -> Path:
 
 def journal_path(root: Path, run_id: str) -> Path:
     return run_path(root, run_id) / "journal"
+
+
+def shared_mark_path(root: Path, run_id: str) -> Path:
+    return run_path(root, run_id) / "shared"
+
+
+def opening_lock_path(root: Path) -> Path:
+    return root / "opening.lock"
 
 
 def relative_run_path(run_id: str) -> str:

@@ -21,10 +21,12 @@ from quark.records import (
     EvidenceRecord,
     HealthScoreRecord,
     HistoryValueRecord,
+    LateRowRecord,
     LayerSummaryRecord,
     MetricDefinitionRecord,
     MetricNoteRecord,
     MetricRecord,
+    NestedKeyRecord,
     ParameterDistributionRecord,
     ParameterSummaryRecord,
     PhaseRecord,
@@ -85,6 +87,8 @@ VALID: dict[str, AnyRecord] = {
     "metric_definition": MetricDefinitionRecord(
         **ENVELOPE, name="val/*", summary=("min", "last"), goal="minimize"
     ),
+    "nested_key": NestedKeyRecord(**ENVELOPE, key="a.b", path=("a", "b")),
+    "late_row": LateRowRecord(**ENVELOPE, seq=7, keys=("loss",), step=3),
     "history_value": HistoryValueRecord(**ENVELOPE, key="a b ü", value={"a": [1]}),
     "event": EventRecord(**ENVELOPE, event_type="run_started", payload={"a": 1}),
     "console_line": ConsoleLineRecord(**ENVELOPE, stream="stdout", text=""),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from quark.compat.wandb import current as _current, errors as errors
+from quark.compat.wandb import current as _current, errors as errors, namespaces as _namespaces
 from quark.compat.wandb.account import (
     ensure_configured as ensure_configured,
     login as login,
@@ -20,6 +20,7 @@ from quark.compat.wandb.account import (
     teardown as teardown,
 )
 from quark.compat.wandb.alert import AlertLevel as AlertLevel
+from quark.compat.wandb.attaching import attach as attach
 from quark.compat.wandb.config import Config as Config
 from quark.compat.wandb.errors import (
     CommError as CommError,
@@ -57,17 +58,19 @@ if TYPE_CHECKING:
 __version__ = "0.31.0"
 
 join = finish
-
-_NAMESPACES = ("api", "env", "sdk", "util")
+_attach = attach
 
 
 def __getattr__(name: str) -> Any:
+    value: Any
     if name == "Api":
         value = import_module("quark.compat.wandb.public_api").Api
-    elif name in _NAMESPACES:
-        value = import_module("quark.compat.wandb.namespaces").make(name)
+    elif name == "env":
+        value = import_module("quark.compat.wandb.env")
     else:
-        raise _refuse_attribute("module", name)
+        value = _namespaces.find(name)
+        if value is None:
+            raise _refuse_attribute("module", name)
     globals()[name] = value
     return value
 
@@ -77,3 +80,4 @@ def __dir__() -> list[str]:
 
 
 _current.attach(globals())
+_namespaces.install()

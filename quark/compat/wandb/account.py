@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from quark.compat.wandb import current
+from quark.compat.wandb.environment import forget, process_settings
+
+#: What ``wandb.api`` says of the account that there is not.
+api_key = None
+default_entity = None
 
 
 class Setup:
@@ -27,18 +32,21 @@ def login(
     **_: Any,
 ) -> bool:
     """There is nothing to log in to: False, without a question. The key is not kept."""
+    process_settings()
     return False
 
 
 def setup(settings: Any = None) -> Setup:
-    """Accept what W&B prepares ahead of ``init``."""
+    """Accept what W&B prepares ahead of ``init``. The environment is read."""
+    process_settings()
     return Setup(settings)
 
 
 def teardown(exit_code: int | None = None) -> None:
-    """End every run that is open."""
+    """End every run that is open; the environment is read anew at the next use."""
     for run in reversed(current.open_runs()):
         run.finish(exit_code)
+    forget()
 
 
 def require(requirement: Any = None, experiment: Any = None) -> None:

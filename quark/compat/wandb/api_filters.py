@@ -29,6 +29,28 @@ def matches(run: ApiRun, filters: Mapping[str, Any]) -> bool:
     return all(_passes(run, word, wanted) for word, wanted in filters.items())
 
 
+def check_filters(filters: Mapping[str, Any]) -> None:
+    """Look through ``filters`` before any run is read.
+
+    Raises:
+        ValueError: A word of MongoDB's that is not understood here.
+    """
+    for word, wanted in filters.items():
+        if word in ("$and", "$or"):
+            for part in wanted:
+                check_filters(part)
+        elif word == "$not":
+            check_filters(wanted)
+        elif isinstance(wanted, Mapping):
+            for operation in wanted:
+                if str(operation).startswith("$") and operation not in _TESTS:
+                    raise _unknown(operation)
+
+
+def _unknown(operation: str) -> ValueError:
+    return ValueError(f"Filter {operation!r} is not known; use {', '.join(_TESTS)}.")
+
+
 def sort_key(order: str) -> Callable[[ApiRun], Any]:
     """Return what runs are sorted by; a run without the field sorts before all others."""
     path = order.lstrip("+-")
@@ -56,7 +78,7 @@ def _passes(run: ApiRun, word: str, wanted: Any) -> bool:
 def _holds(value: Any, operation: str, operand: Any) -> bool:
     test = _TESTS.get(operation)
     if test is None:
-        raise ValueError(f"Filter {operation!r} is not known; use {', '.join(_TESTS)}.")
+        raise _unknown(operation)
     if operation in ("$ne", "$nin"):
         return not _holds(value, "$eq" if operation == "$ne" else "$in", operand)
     if operation == "$exists":

@@ -6,11 +6,13 @@ ends, so that a call costs no layer. The module hands its namespace over once, w
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from quark.compat.wandb.errors import Error
+from quark.session.registry import EXIT
 
 if TYPE_CHECKING:
     from quark.compat.wandb.run import Run
@@ -101,6 +103,39 @@ def bound_run() -> Run | None:
 def open_runs() -> tuple[Run, ...]:
     """Return the runs that are open, in the order of their start."""
     return tuple(_open.values())
+
+
+def find(attach_id: str) -> Run | None:
+    """Return the run of this process, open or over, that has this ``_attach_id``."""
+    for run in (*_open.values(), *_seen):
+        if run._attach_id == attach_id:
+            return run
+    return None
+
+
+_registered = False
+
+
+def finish_open_runs_at_exit() -> None:
+    """See to it, once, that open runs end with their summary before their sessions do.
+
+    Handlers run in the opposite order of their registration, and a session has registered by now.
+    """
+    global _registered
+    if not _registered:
+        _registered = True
+        atexit.register(_finish_open_runs)
+        EXIT.before_signal.append(_write_last_values)
+
+
+def _finish_open_runs() -> None:
+    for run in reversed(open_runs()):
+        run.end(EXIT.exit_code, error=EXIT.exception)
+
+
+def _write_last_values() -> None:
+    for run in open_runs():
+        run._write_last_values()
 
 
 def _before_init(name: str) -> Any:

@@ -82,10 +82,52 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("lifecycle / defaults: name",),
     ),
     Difference(
-        "the summary before a row is closed",
-        "Shows the values of closed rows.",
-        "Shows a value as soon as it is logged; `min` and the like count every call.",
-        "Nothing is held back that a crash could take.",
+        'a metric with `summary="none"` that the script sets in the summary',
+        "Stays out of the summary.",
+        "Is in the summary until the metric is logged again.",
+        "A value that was set is a fact of the run.",
+    ),
+    Difference(
+        "`first` of a metric that the script set in the summary before it was logged",
+        "None.",
+        "The first value that was logged.",
+        "It is what the word says.",
+    ),
+    Difference(
+        "several globs that fit one metric",
+        "Any of them counts, not always the same.",
+        "The one that was defined first counts.",
+        "The same script gives the same summary.",
+    ),
+    Difference(
+        "a step metric that was put into a row, under a glob with a summary",
+        "Falls under the glob only once the script logs it itself.",
+        "Falls under the glob.",
+        "A reader of the run cannot tell the two apart.",
+    ),
+    Difference(
+        "a summary metric in a run that is gone on with",
+        "`min` and the like begin anew.",
+        "They go on, over all rows of the run.",
+        "It is one run.",
+    ),
+    Difference(
+        "a dict logged below a key that was set as a dict in the summary",
+        "The open run shows only what was logged; its file has both.",
+        "Both are in the summary.",
+        "Nothing that was set is lost.",
+    ),
+    Difference(
+        "`resume=` of a run that another process has open",
+        "Both write.",
+        "Both write, with a warning; the other one ends the run.",
+        "Rows of both are kept; one of them has to say how the run ended.",
+    ),
+    Difference(
+        "`Api().run(...).history()` without `samples`",
+        "500 rows at random.",
+        "All rows; with `samples`, that many at even distances, and a line that says so.",
+        "Reading is complete unless less is asked for.",
     ),
     Difference(
         "the summary of a finished run",
@@ -119,21 +161,115 @@ DIFFERENCES: tuple[Difference, ...] = (
         "Nothing that was logged is lost.",
     ),
     Difference(
-        "the environment",
-        "Read once per process.",
-        "Read at every `init`.",
-        "A script that sets a variable expects it to count.",
-    ),
-    Difference(
         "`WANDB_DISABLED`",
         "Ignored.",
         'Means `mode="disabled"`.',
         "Old scripts and libraries set it for that.",
     ),
     Difference(
+        "colours and other control sequences that are printed",
+        "In `output.log` as they are, but for carriage returns.",
+        "Left out or carried out, as a terminal would: the line is what was to be seen. A display "
+        "of several lines that repaints itself is kept once.",
+        "They are not text, and a bar that was cleared is no line.",
+        (
+            "console / rewritten: kept",
+            "console / progress_bars: kept",
+            "console / colours: kept",
+        ),
+    ),
+    Difference(
+        "secrets that are printed",
+        "Kept.",
+        "Kept as `[redacted]`. A line is cut after 8,192 characters.",
+        "What was printed by mistake shall not rest on a disk.",
+        ("console / secrets: kept",),
+    ),
+    Difference(
+        "`write_logs` with `console='off'`",
+        "Not in `output.log`.",
+        "There too.",
+        "There is no other place where it could be read.",
+        ("console / not_followed: kept",),
+    ),
+    Difference(
+        "`console='redirect'`, `'wrap_raw'` and `'wrap_emu'`",
+        "Three ways to follow the terminal; `redirect` hears writes to the file descriptor too.",
+        "The same as `wrap`: what goes through `sys.stdout` and `sys.stderr` is kept, also by "
+        "handlers made before `init`; what C code, child processes and `sys.stdout.buffer` write "
+        "is not.",
+        "Redirecting a descriptor costs a thread, and output when the process dies.",
+    ),
+    Difference(
+        "a process that is ended by SIGTERM",
+        "The latest rows are lost and there is no exit code.",
+        "Every row is kept; the run is `interrupted` for the reason SIGTERM, with exit code 143, "
+        "and `crashed` in the Api. The process dies as before, and handlers of the script's own "
+        "count for more.",
+        "Clusters end jobs so.",
+        (
+            "endings / terminated: history",
+            "endings / terminated: summary",
+            "endings / terminated: exit code of the run",
+        ),
+    ),
+    Difference(
+        "`os._exit` with a run open",
+        "The latest rows are lost.",
+        "Every row is kept; the run is `crashed` in the Api, as in W&B.",
+        "The journal outlives the process.",
+        ("endings / os_exit: history", "endings / os_exit: summary"),
+    ),
+    Difference(
+        "`sys.exit(n)` in another thread",
+        "Its code becomes the run's.",
+        "The run ends with the code of the process.",
+        "It ends that thread alone.",
+        ("endings / exit_in_a_thread: exit code of the run",),
+    ),
+    Difference(
+        "`run.dir`",
+        "A folder.",
+        "A folder of the same name that leads into the store; `run-<id>.wandb` beside it is a "
+        "note, not a log.",
+        "The run is in one place, and libraries still find its id where they look for it.",
+    ),
+    Difference(
         "`QUARK_STORAGE_DIR` beside `dir=`",
         "-",
-        "`QUARK_STORAGE_DIR` counts.",
+        "The run is kept in `QUARK_STORAGE_DIR`, and `dir=` has the folder `wandb`. Without `dir=` "
+        "and `WANDB_DIR` that is in `QUARK_STORAGE_DIR` too.",
         "So a whole site's scripts can be kept in one place without editing them.",
+    ),
+    Difference(
+        "rows of several processes in one run",
+        "Numbered by the server (`shared`) or by the process that opened the run (`attach`).",
+        "Each process numbers its own. What they log at one step is one row, or two where both "
+        "have a key; `step=` counts in `shared` too.",
+        "There is nobody between the processes.",
+    ),
+    Difference(
+        "who ends a shared run",
+        "Every process, unless told otherwise by `x_primary` or `x_update_finish_state`.",
+        "The process that started it, or the one with `x_primary=True`.",
+        "A worker that is done early does not end the training.",
+    ),
+    Difference(
+        "unpickling a run in its own process",
+        "Raises.",
+        "Gives the same object; a run that is gone comes back as a disabled one.",
+        "A checkpoint that holds a logger can be loaded again.",
+    ),
+    Difference(
+        "a whole float in the config of `init`",
+        "Comes back as an integer: `200.0` as `200`.",
+        "Stays a float.",
+        "It is what the script gave; as numbers they are equal.",
+    ),
+    Difference(
+        "`WANDB_CONFIG_PATHS`",
+        "A `ValidationError`.",
+        "Config files, separated by commas.",
+        "It is what the documentation of W&B says of it.",
     ),
 )

@@ -33,7 +33,9 @@ class NullSession:
     def update_config(self, values: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
         return None
 
-    def update_summary(self, values: Mapping[str, Any], removed: Iterable[str] = ()) -> None:
+    def update_summary(
+        self, values: Mapping[str, Any], removed: Iterable[str] = (), *, step: int | None = None
+    ) -> None:
         return None
 
     def end_run(self, status: str = "completed", **_: Any) -> None:

@@ -30,10 +30,15 @@ _MEANINGS = {
     "no-op": "Accepted; nothing comes of it.",
     "later": "Known, not built yet.",
 }
+_PREFACES = {
+    "environment": "Any setting can be given as `WANDB_<NAME>` too. They are read once, at the "
+    "first `init`, `setup` or `login`, and again after `teardown`.\n",
+}
 _TITLES = {
     "module": "The module",
     "init": "Parameters of `init`",
     "Api run": "Runs that `Api` gives",
+    "environment": "Environment variables",
 }
 
 
@@ -60,6 +65,8 @@ def _lines() -> Iterator[str]:
 
 def _part(part: str) -> Iterator[str]:
     yield f"\n## {_TITLES.get(part, f'`{part}`')}\n"
+    if part in _PREFACES:
+        yield _PREFACES[part]
     symbols = [symbol for symbol in SYMBOLS.values() if symbol.part == part]
     for state in STATES:
         found = sorted((s for s in symbols if s.state == state), key=lambda s: s.name.lower())

@@ -2,26 +2,37 @@
 
 A row is one dict per step with ``_step``, ``_timestamp`` and ``_runtime``; what several calls
 logged under one step is joined, a later value of a key in place of an earlier one. Only where two
-processes logged the same key at the same step there are two rows of that step.
+processes logged the same key at the same step, or a call came late and the row has the key already,
+there are two rows of that step.
+
+A run is read a part at a time, so that a long one does not have to fit into memory.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quark.clock import parse_timestamp
+from quark.compat.wandb.key_rows import LateFrames, is_late, late_frames, writer_and_seq
+from quark.compat.wandb.row_table import OWN_KEYS, Cell, Entries, Table, joined_rows, table_of
 from quark.records import HistoryValueRecord, RunRecord
 from quark.storage.batch import NO_STEP
-from quark.storage.model import EVERYTHING, RecordFilter, StepRange
+from quark.storage.model import EVERYTHING, KeyStats, RecordFilter, Series, StepRange
 
 if TYPE_CHECKING:
     from quark.storage.protocols import Store
 
-#: A writer, its frame, what the frame said of one key, and when.
-_Entry = tuple[str, int, str, Any, int]
-_EXACT_FLOAT = 2**53
-_RESERVED = frozenset({"_step", "_runtime"})
+#: About so many rows are put together at once.
+PART_ROWS = 100_000
+_RESERVED = OWN_KEYS - {"_timestamp"}  # a time of the caller's is taken
+
+#: What one writer logged, in time (False) or late (True).
+_Source = tuple[str, bool]
 
 
 def rows(
@@ -31,70 +42,86 @@ def rows(
     keys: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows by step. With ``keys``, only rows that have all of them, and only these."""
-    wanted = None if keys is None else {*keys} - {"_step", "_timestamp", "_runtime"}
+    for part in parts(store, run, steps, keys):
+        yield from part.rows() if isinstance(part, Table) else part
+
+
+def parts(
+    store: Store,
+    run: RunRecord,
+    steps: StepRange = EVERYTHING,
+    keys: Collection[str] | None = None,
+) -> Iterator[Table | list[dict[str, Any]]]:
+    """Yield the rows by step, many at once: as columns, or as dicts where writers overlap."""
     started = parse_timestamp(run.created_at) / 1e6
-    entries = _entries(store, run.id, steps, wanted)
-    for step in sorted(entries):
-        for row in _joined(entries[step]):
-            row["_step"] = step
-            row["_runtime"] = row["_timestamp"] - started
-            if keys is None:
-                yield row
-            elif all(key in row for key in keys):
-                yield {key: row[key] for key in keys}
+    late = late_frames(store, run.id)
+    wanted = frozenset(keys or ()) - OWN_KEYS or None
+    stats = [
+        stats for key, stats in store.points.keys(run.id).items() if wanted is None or key in wanted
+    ]
+    for window in _windows(stats, steps):
+        sources = _sources(store, run.id, [each.key for each in stats], wanted, window, late)
+        tables = [table_of(entries, started) for entries in sources.values()]
+        tables.sort(key=lambda table: int(table.steps[0]))
+        if all(int(table.steps[-1]) < int(after.steps[0]) for table, after in pairwise(tables)):
+            yield from (table if keys is None else table.having(keys) for table in tables)
+        else:
+            yield joined_rows(tables, keys)
 
 
-def plain_number(value: float) -> float:
-    """Return a stored number as W&B shows it: whole ones as integers."""
-    if value.is_integer() and abs(value) <= _EXACT_FLOAT:
-        return int(value)
-    return value
+def _windows(stats: list[KeyStats], steps: StepRange) -> Iterator[StepRange]:
+    """Yield ranges of steps that hold about :data:`PART_ROWS` rows each, and all of ``steps``."""
+    lows = [each.step_min for each in stats if each.step_min is not None]
+    highs = [each.step_max for each in stats if each.step_max is not None]
+    count = max((each.count for each in stats), default=0)
+    low = max(min(lows, default=0), steps.step_min if steps.step_min is not None else NO_STEP)
+    high = max(highs, default=0)
+    if steps.step_max is not None:
+        high = min(high, steps.step_max)
+    width = max(1, (high - low + 1) * PART_ROWS // max(count, 1))
+    start = steps.step_min
+    if low < high:
+        for end in range(low + width, high, width):
+            yield StepRange(step_min=start, step_max=end - 1)
+            start = end
+    yield StepRange(step_min=start, step_max=steps.step_max)
 
 
-def _entries(
-    store: Store, run_id: str, steps: StepRange, wanted: set[str] | None
-) -> dict[int, list[_Entry]]:
-    found: dict[int, list[_Entry]] = {}
-    keys = [key for key in store.points.keys(run_id) if wanted is None or key in wanted]
+def _sources(
+    store: Store,
+    run_id: str,
+    keys: list[str],
+    wanted: frozenset[str] | None,
+    steps: StepRange,
+    late: LateFrames,
+) -> dict[_Source, Entries]:
+    """Return what was logged within ``steps``, apart by who logged it."""
+    found: dict[_Source, Entries] = defaultdict(Entries)
     for key, series in store.points.many_series(run_id, keys, steps).items():
-        columns = zip(
-            series.step.tolist(),
-            series.writer.tolist(),
-            series.seq.tolist(),
-            series.value.tolist(),
-            series.time_us.tolist(),
-            strict=True,
-        )
-        for step, writer, seq, value, time_us in columns:
-            if step != NO_STEP:
-                entry = (series.writers[writer], seq, key, plain_number(value), time_us)
-                found.setdefault(step, []).append(entry)
-    records = store.records.read(HistoryValueRecord, run_id, RecordFilter(steps=steps))
-    for record in records:
-        if record.step is not None and (wanted is None or record.key in wanted):
-            writer_id, _, number = record.id.rpartition("-")
-            seq = int(number.partition(".")[0])
+        if key not in _RESERVED:
+            _add_points(found, key, series, late)
+    for record in store.records.read(HistoryValueRecord, run_id, RecordFilter(steps=steps)):
+        if (
+            record.step is not None
+            and record.key not in _RESERVED
+            and (wanted is None or record.key in wanted)
+        ):
+            writer, seq = writer_and_seq(record.id)
             time_us = parse_timestamp(record.timestamp)
-            entry = (writer_id, seq, record.key, record.value, time_us)
-            found.setdefault(record.step, []).append(entry)
+            source = (writer, seq in late.get(writer, ()))
+            found[source].values[record.key].append(Cell(record.step, seq, time_us, record.value))
     return found
 
 
-def _joined(entries: list[_Entry]) -> list[dict[str, Any]]:
-    """Join what was logged under one step into rows: one, unless writers disagree."""
-    by_writer: dict[str, dict[str, Any]] = {}
-    newest: dict[str, int] = {}
-    for writer, _, key, value, time_us in sorted(entries, key=lambda entry: entry[1]):
-        if key not in _RESERVED:
-            by_writer.setdefault(writer, {})[key] = value
-        newest[writer] = max(newest.get(writer, 0), time_us)
-    joined: list[dict[str, Any]] = []
-    for writer in sorted(by_writer, key=lambda name: newest[name]):
-        values = {"_timestamp": newest[writer] / 1e6, **by_writer[writer]}
-        for row in joined:
-            if not (row.keys() & values.keys()) - {"_timestamp"}:
-                row.update(values)
-                break
-        else:
-            joined.append(values)
-    return joined
+def _add_points(found: dict[_Source, Entries], key: str, series: Series, late: LateFrames) -> None:
+    came_late = is_late(series, late)
+    has_step = series.step != NO_STEP
+    for index in np.unique(series.writer).tolist():
+        for lateness in (False, True):
+            chosen = (series.writer == index) & (came_late == lateness) & has_step
+            if chosen.any():
+                columns = (series.step, series.seq, series.time_us, series.value)
+                source = (series.writers[index], lateness)
+                found[source].points[key] = tuple(
+                    column if chosen.all() else column[chosen] for column in columns
+                )

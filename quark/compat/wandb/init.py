@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quark.compat.wandb import current, term
+from quark.compat.wandb import console, current, term
+from quark.compat.wandb.attaching import going_on
 from quark.compat.wandb.config_sources import DEFAULTS_FILE, plain_config, read_config, read_yaml
 from quark.compat.wandb.disabled import NullSession
-from quark.compat.wandb.environment import read_environment
 from quark.compat.wandb.errors import CommError, InvalidSettingError, UsageError, unsupported
 from quark.compat.wandb.naming import check_id, check_project, generate_id, generate_name
-from quark.compat.wandb.place import quark_settings
-from quark.compat.wandb.run import Run
-from quark.compat.wandb.settings import KNOWN, MODE_SYNONYMS, Settings
+from quark.compat.wandb.place import launch_metadata, quark_settings
+from quark.compat.wandb.run import Run, RunDisabled
+from quark.compat.wandb.run_place import FILES, lay_out
+from quark.compat.wandb.settings import Settings, gathered
 from quark.errors import (
     InvalidRunStateError,
     RunNotFoundError,
     SchemaValidationError,
     SessionStoreError,
 )
+from quark.records import RunStatus
 from quark.session import RunRequest, TrainingSession
 from quark.session.places import local_root
-from quark.session.registry import EXIT
 from quark.session.request import Resume
 from quark.settings import Settings as QuarkSettings
 
@@ -77,7 +76,7 @@ def init(
     unknown = sorted(old.keys() - OLD_KEYWORDS)
     if unknown:
         raise TypeError(f"init() has no argument {unknown[0]!r}; docs/compat.md lists all of them.")
-    wanted = _gather(
+    wanted = gathered(
         settings,
         entity=entity,
         project=project,
@@ -98,7 +97,9 @@ def init(
     open_run = _open_run(wanted.reinit or "default")
     if open_run is not None:
         return open_run
-    values = _config_values(config, config_include_keys, config_exclude_keys)
+    values = _config_values(
+        config, wanted.config_paths or (), config_include_keys, config_exclude_keys
+    )
     check_project(wanted.project or DEFAULT_PROJECT)
     if wanted.run_id is not None:
         check_id(wanted.run_id)
@@ -117,18 +118,6 @@ def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
     run = current.bound_run() or next(reversed(current.open_runs()), None)
     if run is not None:
         run.finish(exit_code, quiet)
-
-
-def _gather(settings: Settings | Mapping[str, Any] | None, **arguments: Any) -> Settings:
-    """Join the environment, the settings object and the arguments; the last one wins."""
-    wanted = Settings()
-    for name, value in read_environment().items():
-        if name in KNOWN:
-            setattr(wanted, name, value)
-    wanted.update(dict(settings or ()))
-    wanted.update(arguments)
-    wanted.mode = MODE_SYNONYMS.get(wanted.mode, wanted.mode)
-    return wanted
 
 
 def _refuse_unbuilt(wanted: Settings, resume_from: str | None, fork_from: str | None) -> None:
@@ -163,7 +152,10 @@ def _open_run(reinit: str) -> Run | None:
 
 
 def _config_values(
-    config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None
+    config: Any,
+    paths: Sequence[str],
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Return the config that a run starts with, plain."""
     if include and exclude:
@@ -173,14 +165,17 @@ def _config_values(
         given = {key: value for key, value in given.items() if key in include}
     given = {key: value for key, value in given.items() if key not in (exclude or ())}
     defaults = Path(DEFAULTS_FILE)
-    values = {**(read_yaml(defaults) if defaults.is_file() else {}), **given}
+    values = read_yaml(defaults) if defaults.is_file() else {}
+    for path in paths:
+        values.update(read_yaml(Path(path)))
+    values.update(given)
     return {str(key): plain_config(value) for key, value in values.items()}
 
 
 def _disabled_run(wanted: Settings, values: Mapping[str, Any]) -> Run:
     run_id = wanted.run_id or generate_id()
     wanted.update({"run_name": wanted.run_name or f"dummy-{run_id}"})
-    return Run(NullSession(run_id, wanted.project or "dummy"), wanted, config=values)
+    return RunDisabled(NullSession(run_id, wanted.project or "dummy"), wanted, config=values)
 
 
 def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any]) -> Run:
@@ -203,25 +198,39 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
                 notes=wanted.run_notes,
                 group=wanted.run_group,
                 job_type=wanted.run_job_type,
+                shared=wanted.mode == "shared" or wanted.resume in ("allow", "must", "auto"),
+                owner=_ends_the_run(wanted),
+                metadata=launch_metadata(wanted),
+                read_git=not wanted.disable_git,
             )
         )
     except (RunNotFoundError, InvalidRunStateError, SchemaValidationError) as error:
         raise UsageError(f"No run was opened: {error}") from error
     except SessionStoreError as error:
         raise CommError(str(error)) from error
-    _finish_open_runs_at_exit()
-    with contextlib.suppress(OSError):  # said by the journal, if the disk cannot be written
-        (session.run_path / "files").mkdir(parents=True, exist_ok=True)
-    if session.context.run.resume_count:
-        return _resumed_run(session, wanted, values)
-    wanted.update({"run_name": session.context.run.name})
-    return Run(session, wanted, config=values)
+    current.finish_open_runs_at_exit()
+    wanted.update({"root_dir": wanted.root_dir or where.storage_dir})
+    lay_out(wanted, session.run_path, session.run_id, session.project_name)
+    if wanted.save_code:
+        from quark.compat.wandb.run_files import save_program  # shutil: only who wants a copy
+
+        save_program(session.run_path / FILES, wanted.program)
+    if session.joined or session.context.run.resume_count:
+        run = _resumed_run(session, wanted, values)
+    else:
+        wanted.update({"run_name": session.context.run.name})
+        run = Run(session, wanted, config=values)
+    console.follow(session, wanted)
+    return run
 
 
 def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str, Any]) -> Run:
-    from quark.compat.wandb.summary_reading import last_values  # numpy: only to go on with a run
-
-    if wanted.resume is None:
+    if session.joined and wanted.mode != "shared":
+        term.termwarn(
+            f"run {session.run_id} is still open in another process. Both log into it now; the "
+            "other one ends it."
+        )
+    elif wanted.resume is None and not session.joined:
         term.termwarn(
             f"run {session.run_id} exists already and is gone on with. Pass resume='allow' if that "
             "is meant, or another id."
@@ -239,47 +248,28 @@ def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str
     }
     if changes:
         session.update_run(**changes)
-    record = session.context.run
-    wanted.update({"run_name": record.name, "run_notes": record.notes, "run_tags": record.tags})
-    wanted.update({"run_group": record.group, "run_job_type": record.job_type})
-    with session.reading() as store:
-        summary, first_row = last_values(store, record)
-    run = Run(
-        session,
-        wanted,
-        config=record.config,
-        first_row=first_row,
-        last_values=summary,
-        resumed=True,
-    )
+    run = going_on(session, wanted, first_row=0 if wanted.mode == "shared" else None)
     run.config.update(values, allow_val_change=True)
     return run
 
 
+def _ends_the_run(wanted: Settings) -> bool | None:
+    """Say whether this process ends a shared run; None: if it is the one that starts it."""
+    if wanted.x_update_finish_state is False:
+        return False
+    primary: bool | None = wanted.x_primary
+    return primary
+
+
 def _last_unfinished(where: QuarkSettings, project: str) -> str | None:
-    """Return the id of the project's newest run, if it did not end well."""
+    """Return the id of the project's newest run, if it did not end well and is not still open."""
     from quark.compat.wandb.reading import reading
     from quark.storage.model import RunQuery
 
     with reading(where) as store:
         newest = store.records.list_runs(RunQuery(project=project, limit=1))
-    return newest[0].id if newest and newest[0].status != "completed" else None
-
-
-_registered = False
-
-
-def _finish_open_runs_at_exit() -> None:
-    """See to it, once, that open runs end with their summary before their sessions end.
-
-    Handlers run in the opposite order of their registration, and a session has registered by now.
-    """
-    global _registered
-    if not _registered:
-        _registered = True
-        atexit.register(_finish_open_runs)
-
-
-def _finish_open_runs() -> None:
-    for run in reversed(current.open_runs()):
-        run.end(EXIT.exit_code, error=EXIT.exception)
+    if not newest or newest[0].status == RunStatus.COMPLETED:
+        return None
+    with reading(where, newest[0].id) as store:  # says whether a process was lost
+        status = store.records.get_run(newest[0].id).status
+    return newest[0].id if status != RunStatus.RUNNING else None

@@ -2,9 +2,12 @@
 
 ``run.step`` is the number of the open row. A call goes into the open row and closes it; with
 ``step=`` or ``commit=False`` the row stays open. Rows are journaled call by call, by their number,
-and joined when they are read; so nothing is held back here that a crash could take. A row below
-the open one, which W&B drops, is kept at its own step and changes neither ``run.step`` nor the
-summary.
+and joined when they are read; so nothing is held back here that a crash could take. What is held
+back is the open row's part in the summary: as with W&B, that shows a row once it is closed.
+
+A row below the open one, which W&B drops, is kept at its own step and changes neither ``run.step``
+nor the summary. What a reader cannot see from the rows themselves is journaled beside them: which
+rows came late, and which dotted keys were nested dicts.
 """
 
 from __future__ import annotations
@@ -16,20 +19,21 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from quark.compat.wandb.term import termwarn
-from quark.compat.wandb.values import SCALARS, flat, merge, plain
+from quark.compat.wandb.values import SCALARS, flatten, join, merge, paths, plain
 from quark.errors import SchemaValidationError
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Definitions
 
 _all_scalars = SCALARS.issuperset
+_MAX_SHAPES = 4096
 
 #: What the journal raises for a row that cannot be one: a key that is no string, a huge step.
 _REFUSALS = (TypeError, SchemaValidationError, struct.error)
 
 
 class RowLog:
-    """Numbers the rows of a run and keeps the last value of every key. Any thread may log.
+    """Numbers the rows of a run and keeps its summary. Any thread may log.
 
     ``append`` keeps one row under a step. A dict of nothing but scalars takes a short way; anything
     else is made plain first.
@@ -38,10 +42,14 @@ class RowLog:
     __slots__ = (
         "__weakref__",
         "_append",
+        "_closed_row",
         "_definitions",
         "_last",
         "_lock",
+        "_nulls",
+        "_open",
         "_row",
+        "_shapes",
         "_short_way",
         "_warned_late",
     )
@@ -49,8 +57,12 @@ class RowLog:
     def __init__(self, append: Callable[[dict[str, Any], int], int], first_row: int) -> None:
         self._append = append
         self._row = first_row
-        self._last: dict[str, Any] = {}
+        self._closed_row: int | None = None  # the number of the row that was closed last
+        self._open: dict[str, Any] = {}  # what the open row holds so far
+        self._last: dict[str, Any] = {}  # the summary
+        self._nulls: set[str] = set()  # keys that may have been logged and are not in the summary
         self._definitions: Definitions | None = None
+        self._shapes: set[tuple[str, ...]] = set()  # keys of rows whose nested keys are journaled
         self._short_way = True
         self._warned_late = False
         self.renew_lock()
@@ -88,26 +100,41 @@ class RowLog:
             with self._lock:
                 row = before = self._row
                 if step is None:
-                    after = row if commit is False else row + 1
+                    closes = commit is not False
                 elif step >= row:
                     row = step
-                    after = step + 1 if commit else step
+                    closes = bool(commit)
                 else:
                     self._log_late(data, step)
                     return
                 definitions = self._definitions
-                plan = None if definitions is None else definitions.plan(tuple(data))
-                if plan is not None and plan.missing:
-                    data = {**data, **{name: self._last.get(name, 0) for name in plan.missing}}
-                self._row = after
+                if definitions is not None:
+                    keys = tuple(data)
+                    if closes and not self._open:
+                        plan = definitions.plans.get(keys) or definitions.new_plan(keys)
+                        if plan.completed is not None:
+                            data = data.copy()
+                            for name in plan.missing:
+                                data[name] = definitions.counters[name]
+                            plan = plan.completed
+                    elif missing := definitions.missing(keys):
+                        data = {**data, **self._step_metrics(missing, row)}
+                self._row = row + 1 if closes else row
                 try:
                     self._append(data, row)
                 except _REFUSALS as error:
                     self._row = before
                     raise _refusal(data, step) from error
-                self._last.update(data)
-                if plan is not None and plan.summed and definitions is not None:
-                    definitions.sum_up(plan, data, self._last)
+                if not closes and row == before:
+                    self._open.update(data)
+                elif closes and not self._open:
+                    if definitions is None:
+                        self._last.update(data)
+                    else:
+                        definitions.close(plan, data, self._last)
+                    self._closed_row = row
+                else:
+                    self._add_to_row(data, row, before, closes=closes)
         else:
             self._log_anything(data, step, commit)
 
@@ -120,26 +147,42 @@ class RowLog:
                 f"log() takes a dict of values by their names, not a {type(data).__name__}."
             )
         number = None if step is None else _step_number(step)
-        nested = {_key(key): plain(value) for key, value in data.items()}
+        nested = {}
+        for key, value in data.items():
+            nested[key if type(key) is str else _key(key)] = (
+                value if type(value) in SCALARS else plain(value)
+            )
         if self._short_way and _all_scalars(map(type, nested.values())):
             self.log(nested, number, commit)
             return
+        flat_row = flatten(nested)
+        if None in flat_row.values():
+            self._nulls.update(key for key, value in flat_row.items() if value is None)
         with self._lock:
             before = self._row
             row = before if number is None else number
+            self._note_paths(nested, flat_row)
             if row < before:
-                self._log_late(dict(flat(nested)), row)
+                self._log_late(flat_row, row)
                 return
             closes = (number is None) if commit is None else commit
             if self._definitions is not None:
-                nested = self._definitions.with_step_metrics(nested, self._last)
+                missing = self._definitions.missing(tuple(flat_row))
+                if missing:
+                    added = self._step_metrics(missing, row)
+                    flat_row.update(added)
+                    nested.update(added)
             self._row = row + 1 if closes else row
             try:
-                self._append(dict(flat(nested)), row)
+                self._append(flat_row, row)
             except _REFUSALS as error:
                 self._row = before
                 raise _refusal(data, number) from error
-            self._summarize(nested)
+            if closes and not self._open and self._definitions is None:
+                merge(nested, self._last)
+                self._closed_row = row
+            else:
+                self._add_to_row(nested, row, before, closes=closes)
 
     def _log_late(self, row: dict[str, Any], step: int) -> None:
         if not self._warned_late:
@@ -149,15 +192,73 @@ class RowLog:
                 "kept at its own step; the summary stays as it is. (W&B would have dropped it.)"
             )
         try:
-            self._append(row, step)
+            seq = self._append(row, step)
         except _REFUSALS as error:
             raise _refusal(row, step) from error
+        self._note_late(row, step, seq)
 
-    def _summarize(self, nested: dict[str, Any]) -> None:
-        if self._definitions is None:
-            merge(nested, self._last)
+    # -- the open row ------------------------------------------------------------------------
+
+    def _add_to_row(self, values: dict[str, Any], row: int, before: int, *, closes: bool) -> None:
+        """Take what was logged into row ``row``, while ``before`` was the open one."""
+        if row != before and self._open:
+            self._close_row(before)
+        if self._open or not closes:
+            join(values, self._open)
+            if closes:
+                self._close_row(row)
         else:
-            self._definitions.summarize(nested, self._last)
+            self._open = values
+            self._close_row(row)
+
+    def _close_row(self, number: int) -> None:
+        """Put the open row into the summary."""
+        row, self._open = self._open, {}
+        definitions = self._definitions
+        if definitions is None:
+            if _all_scalars(map(type, row.values())):
+                self._last.update(row)
+            else:
+                merge(row, self._last)
+        else:
+            missing = definitions.missing(tuple(flatten(row)))
+            if missing:  # defined since the row was opened
+                added = definitions.step_metrics(missing, row, same_row=True)
+                self._append(added, number)
+                row.update(added)
+            definitions.close_nested(row, self._last)
+        self._closed_row = number
+
+    def _close_open_row(self) -> None:
+        """Put what was logged so far into the summary: nothing more comes."""
+        with self._lock:
+            if self._open:
+                self._close_row(self._row)
+
+    def _step_metrics(self, missing: tuple[str, ...], row: int) -> dict[str, Any]:
+        """Return the values of step metrics that go into row ``row`` with what is logged."""
+        assert self._definitions is not None
+        return self._definitions.step_metrics(missing, self._open, same_row=row == self._row)
+
+    # -- what readers need to know -----------------------------------------------------------
+
+    def _note_paths(self, nested: dict[str, Any], flat_row: dict[str, Any]) -> None:
+        """Journal once which keys of a row are nested, before the row itself."""
+        shape = tuple(flat_row)
+        if shape not in self._shapes:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes.add(shape)
+            known = {key for seen in self._shapes if seen is not shape for key in seen}
+            for key, way in paths(nested):
+                if key not in known:
+                    self._note_path(key, way)
+
+    def _note_path(self, key: str, way: tuple[str, ...]) -> None:
+        """Keep that ``key`` is the dotted form of ``way``; overridden where that can be kept."""
+
+    def _note_late(self, row: dict[str, Any], step: int, seq: int) -> None:
+        """Keep that the frame ``seq`` came late; overridden where that can be kept."""
 
     def _check_may_log(self) -> None:
         """Raise if nothing can be logged any more; overridden where a run can be finished."""

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from quark.compat.wandb.environment import process_settings
 from quark.compat.wandb.errors import InvalidSettingError
 from quark.compat.wandb.settings import Settings
 from quark.errors import SettingsError
@@ -34,3 +35,25 @@ def quark_settings(wanted: Settings) -> QuarkSettings:
         return replace(base, **changes)
     except SettingsError as error:
         raise InvalidSettingError(str(error)) from error
+
+
+def launch_metadata(wanted: Settings) -> dict[str, Any]:
+    """Return what settings and variables say of the launch and the repository.
+
+    It takes the place of what is found out in ``run_metadata.json``.
+    """
+    arguments = process_settings().get("args")
+    launcher = {
+        "program": wanted.program,
+        "argv": None if arguments is None else arguments.split(),
+        "host": wanted.host,
+        "username": wanted.username,
+        "notebook": wanted.notebook_name,
+        "label": wanted.x_label,
+    }
+    found = {
+        "git_sha": wanted.git_commit,
+        "git_remote_url": wanted.git_remote_url,
+        "launcher": {name: value for name, value in launcher.items() if value is not None},
+    }
+    return {name: value for name, value in found.items() if value}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, overload
 
-from quark.compat.wandb.api_filters import matches, sort_key
+from quark.compat.wandb.api_filters import check_filters, matches, sort_key
+from quark.compat.wandb.api_people import ApiProject, ApiProjects, ApiUser
 from quark.compat.wandb.api_run import ApiRun
 from quark.compat.wandb.environment import read_environment
 from quark.compat.wandb.errors import CommError
@@ -14,6 +16,7 @@ from quark.compat.wandb.reading import reading
 from quark.compat.wandb.settings import KNOWN, Settings
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.errors import RunNotFoundError, SessionStoreError
+from quark.settings import Settings as QuarkSettings
 from quark.storage.model import RunQuery
 
 NEWEST_LAST = "+created_at"
@@ -43,8 +46,28 @@ class Api:
         return self._where.workspace
 
     @property
-    def viewer(self) -> None:
-        """None: there are no accounts."""
+    def viewer(self) -> ApiUser:
+        """The workspace, as a user."""
+        return ApiUser(self.default_entity)
+
+    def projects(self, entity: str | None = None, per_page: int = 200) -> ApiProjects:
+        """Return the projects that have runs, of ``entity`` or of all."""
+        with reading(self._where) as store:
+            found = store.records.list_projects()
+        return ApiProjects(
+            [ApiProject(record) for record in found if entity in (None, record.workspace)]
+        )
+
+    def project(self, name: str, entity: str | None = None) -> ApiProject:
+        """Return one project.
+
+        Raises:
+            CommError: It has no runs.
+        """
+        for project in self.projects(entity):
+            if project.name == name:
+                return project
+        raise CommError(f"No project {name!r} in {self._where.storage_path}.")
 
     def flush(self) -> None:
         """Nothing is held back: every call reads anew."""
@@ -58,11 +81,12 @@ class Api:
             CommError: There is no such run.
         """
         parts = [part for part in path.strip("/").split("/") if part]
-        if len(parts) == 4 and parts[2] == "runs":
-            del parts[2]
+        if len(parts) > 2 and parts[-2] == "runs":
+            del parts[-2]
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"Path {path!r} is not 'entity/project/id', 'project/id' or 'id'.")
         project = parts[-2] if len(parts) > 1 else None
+        entity = parts[0] if len(parts) > 2 else None
         try:
             with reading(self._where, parts[-1]) as store:
                 record = store.records.get_run(parts[-1])
@@ -73,6 +97,10 @@ class Api:
         if project is not None and record.project_name != project:
             raise CommError(
                 f"No run {path!r}: run {record.id!r} is of project {record.project_name!r}."
+            )
+        if entity is not None and record.workspace != entity:
+            raise CommError(
+                f"No run {path!r}: run {record.id!r} is of entity {record.workspace!r}."
             )
         return ApiRun(self._where, record)
 
@@ -99,21 +127,35 @@ class Api:
             workspace=parts[0] if len(parts) > 1 else None,
             newest_first=False,
         )
-        with reading(self._where) as store:
-            found = [ApiRun(self._where, record) for record in store.records.list_runs(query)]
-        if filters:
-            found = [run for run in found if matches(run, filters)]
-        return Runs(sorted(found, key=sort_key(order), reverse=order.startswith("-")))
+        check_filters(filters or {})
+        return Runs(self._where, query, dict(filters or {}), order)
 
     def __getattr__(self, name: str) -> Any:
         raise refuse_attribute("Api", name)
 
 
 class Runs:
-    """What :meth:`Api.runs` found: a sequence."""
+    """What :meth:`Api.runs` found: a sequence. The store is asked when it is first used."""
 
-    def __init__(self, runs: list[ApiRun]) -> None:
-        self._runs = runs
+    def __init__(
+        self, where: QuarkSettings, query: RunQuery, filters: Mapping[str, Any], order: str
+    ) -> None:
+        self._where = where
+        self._query = query
+        self._filters = filters
+        self._order = order
+
+    @cached_property
+    def _runs(self) -> list[ApiRun]:
+        with reading(self._where) as store:
+            records = store.records.list_runs(self._query)
+        found = [ApiRun(self._where, record) for record in records]
+        if self._filters:
+            found = [run for run in found if matches(run, self._filters)]
+        return sorted(found, key=sort_key(self._order), reverse=self._order.startswith("-"))
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
 
     def __len__(self) -> int:
         return len(self._runs)

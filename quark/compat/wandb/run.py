@@ -13,6 +13,7 @@ from quark.compat.wandb import current
 from quark.compat.wandb.alert import AlertLevel, alert_fields
 from quark.compat.wandb.run_identity import RunIdentity
 from quark.records import EventRecord, MetricDefinitionRecord
+from quark.session import TrainingSession
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Metric
@@ -47,8 +48,9 @@ class Run(RunIdentity):
         metric = parse_metric(name, step_metric, step_sync, hidden, summary, goal)
         with self._lock:
             if self._definitions is None:
-                self._definitions = Definitions()
-            self._definitions.define(metric, overwrite=bool(overwrite))
+                self._definitions = Definitions(self._earlier)
+            self._definitions.define(metric, self._last, overwrite=bool(overwrite))
+            row = self._row
         self._session.emit(
             MetricDefinitionRecord,
             name=metric.name,
@@ -58,6 +60,7 @@ class Run(RunIdentity):
             summary=metric.summary or (),
             goal=metric.goal,
             overwrite=bool(overwrite),
+            step=row,
         )
         return metric
 
@@ -96,12 +99,20 @@ class Run(RunIdentity):
         self._check_open("save")
         if self.disabled:
             return []
-        return save_files(Path(self.dir), glob_str, base_path, policy=policy, glob=glob)
+        ignored = self._settings.ignore_globs or ()
+        return save_files(
+            Path(self.dir), glob_str, base_path, policy=policy, glob=glob, ignored=ignored
+        )
 
     def mark_preempting(self) -> None:
         """Keep it as an event that the process is about to be preempted."""
         self._check_open("mark_preempting")
         self._session.emit(EventRecord, event_type="preempting", severity="warning", payload={})
+
+    def write_logs(self, text: str) -> None:
+        """Keep ``text`` among the run's console lines without printing it."""
+        if not self._finished and isinstance(self._session, TrainingSession):
+            self._session.handle.write_console(text)
 
     def pin_config_keys(self, keys: Sequence[str]) -> None:
         """Accept what W&B shows first on a page; there is no such page here."""
@@ -115,7 +126,8 @@ class Run(RunIdentity):
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run: ``completed`` if ``exit_code`` is 0 or not given, else ``failed``.
 
-        A second call does nothing. In a forked child only the child's part is closed.
+        A second call does nothing. Where another process ends the run (in a forked child, after
+        ``wandb.attach``) only this one's part is closed.
         """
         self.end(exit_code or 0, quiet=bool(quiet))
 
@@ -125,24 +137,32 @@ class Run(RunIdentity):
         """End the run; ``error`` is what ended it, if anything did."""
         if self._finished:
             return
-        forked = self.inherited
-        if not forked and not self._session.ended:
+        guest = self.guest
+        if not self.inherited and not self._session.ended:
             self._config.persist()
-            self._session.update_summary(self._final_summary())
+            if not guest or self._outlives_owner():
+                self._save_summary()
         self._finished = True
         self._short_way = False
         current.closed(self)
         if self._session.ended:
             return
-        if error is not None and not forked:
+        if error is not None and not self.inherited:
             self._session.end_after(error, exit_code=exit_code)
         else:
             self._session.end_run("failed" if exit_code else "completed", exit_code=exit_code)
-        if not (forked or quiet or self.disabled or self._settings.silent or self._settings.quiet):
+        if not (guest or quiet or self.disabled or self._settings.silent or self._settings.quiet):
             ui.say(
                 f"run {self._name} ({self.id}) of project {self._project}: "
                 f"{self._session.status}. It is kept in {self._session.run_path}."
             )
+
+    def _write_last_values(self) -> None:
+        """Write what is only known at the end; also called when a signal ends the process."""
+        if not self.inherited and not self._session.ended:
+            self._config.persist()
+            if not self.guest:
+                self._save_summary()
 
     def __enter__(self) -> Self:
         return self
@@ -162,3 +182,9 @@ class Run(RunIdentity):
             super()._log_anything(data, step, commit)
         elif isinstance(data, Mapping):
             self._summary.update({str(key): value for key, value in data.items()})
+
+
+class RunDisabled(Run):
+    """A run that keeps nothing: what ``mode="disabled"`` gives."""
+
+    __slots__ = ()

@@ -7,24 +7,29 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quark.clock import SYSTEM_CLOCK, parse_timestamp
+from quark.compat.wandb.aggregates import Aggregate
 from quark.compat.wandb.config import Config
 from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.errors import UsageError
 from quark.compat.wandb.log import RowLog
+from quark.compat.wandb.run_place import FILES, place_of
 from quark.compat.wandb.settings import Settings, check_tags
 from quark.compat.wandb.summary import Summary
 from quark.compat.wandb.symbols import refuse_attribute
-from quark.errors import SchemaValidationError
+from quark.compat.wandb.values import flatten, with_json_numbers
+from quark.errors import RunNotFoundError, SchemaValidationError, SessionStoreError
+from quark.records import RunStatus
 
 if TYPE_CHECKING:
+    from quark.compat.wandb.definitions import Definitions
     from quark.session import TrainingSession
 
 
 class RunIdentity(RowLog):
     """A run without its verbs. ``name``, ``notes`` and ``tags`` can be set while it is open.
 
-    ``first_row``, ``last_values`` and ``resumed`` are what an earlier process left of a run that
-    is gone on with.
+    ``first_row``, ``last_values``, ``definitions`` and ``resumed`` are what an earlier process left
+    of a run that is gone on with.
     """
 
     __slots__ = (
@@ -52,6 +57,7 @@ class RunIdentity(RowLog):
         config: Mapping[str, Any],
         first_row: int = 0,
         last_values: Mapping[str, Any] | None = None,
+        definitions: Definitions | None = None,
         resumed: bool = False,
     ) -> None:
         super().__init__(session.log_row, first_row)
@@ -72,6 +78,10 @@ class RunIdentity(RowLog):
         else:
             self._short_way = False
         self._last.update(last_values or {})
+        self._closed_row = first_row - 1 if first_row else None
+        self._definitions = definitions
+        if definitions is not None:
+            definitions.earlier = self._earlier
         self._config = Config(config, self._config_changed)
         self._summary = Summary(self._last, self._summary_changed, self._clock_values)
 
@@ -134,12 +144,14 @@ class RunIdentity(RowLog):
     @property
     def dir(self) -> str:
         """The folder whose files belong to the run; it exists as long as the run is open."""
-        return str(self._session.run_path / "files")
+        if self.disabled:
+            return str(self._session.run_path / FILES)
+        return place_of(self._settings, self._session.run_path)
 
     @property
     def sync_dir(self) -> str:
-        """The run's folder."""
-        return str(self._session.run_path)
+        """The folder that holds :attr:`dir`."""
+        return str(self._session.run_path if self.disabled else self._settings.sync_dir)
 
     @property
     def settings(self) -> Settings:
@@ -167,6 +179,25 @@ class RunIdentity(RowLog):
     def inherited(self) -> bool:
         """Whether the run was opened by the process that this one was forked from."""
         return self._pid != os.getpid()
+
+    @property
+    def guest(self) -> bool:
+        """Whether another process ends the run, so that finishing closes this one's part only."""
+        if isinstance(self._session, NullSession):
+            return False
+        return self.inherited or not self._session.handle.owner
+
+    @property
+    def over(self) -> bool:
+        """Whether :meth:`Run.finish` was called."""
+        return self._finished
+
+    @property
+    def _attach_id(self) -> str:
+        """What another process needs to log into the run: its id and where it is kept."""
+        if isinstance(self._session, NullSession):
+            return self.id
+        return f"{self.id}{self._session.context.storage_dir}"
 
     @property
     def disabled(self) -> bool:
@@ -235,26 +266,88 @@ class RunIdentity(RowLog):
         self._check_open("config")
         self._session.update_config({str(key): value for key, value in values.items()})
 
-    def _summary_changed(self, key: str) -> None:
+    def _summary_changed(self, path: tuple[str, ...], *, removed: bool) -> None:
         self._check_open("summary")
+        key = path[0]
         try:
-            if key in self._last:
-                self._session.update_summary({key: self._last[key]})
-            else:
-                self._session.update_summary({}, removed=(key,))
+            with self._lock:
+                if self._definitions is not None:
+                    self._definitions.changed_by_script(".".join(path), removed=removed)
+                if removed:
+                    self._nulls.add(".".join(path))
+                if key in self._last:
+                    values = with_json_numbers({key: self._last[key]})
+                    self._session.update_summary(values, step=self._row)
+                else:
+                    self._session.update_summary({}, removed=(key,), step=self._row)
         except SchemaValidationError as error:
             raise TypeError(f"Summary key {key!r} cannot be kept: {error}") from error
 
     def _clock_values(self) -> dict[str, Any]:
-        if not self._last or self._row == 0:
+        if self._closed_row is None:
             return {}
         now = SYSTEM_CLOCK.time_us()
         return {
-            "_step": max(self._row - 1, self._starting_step),
+            "_step": self._closed_row,
             "_runtime": (now - self._start_us) / 1e6,
             "_timestamp": now / 1e6,
         }
 
+    def _earlier(self, key: str) -> Aggregate:
+        """Return what closed rows held of ``key`` before it was defined."""
+        session = self._session
+        known = key in self._nulls or key in flatten(self._last)
+        if isinstance(session, NullSession) or self._closed_row is None or not known:
+            return Aggregate()
+        from quark.compat.wandb.summary_reading import earlier_rows  # numpy: seldom needed
+
+        with session.reading() as store:
+            return earlier_rows(store, self.id, key, self._closed_row)
+
+    def _note_path(self, key: str, way: tuple[str, ...]) -> None:
+        from quark.records import NestedKeyRecord
+
+        self._session.emit(NestedKeyRecord, key=key, path=way)
+
+    def _note_late(self, row: dict[str, Any], step: int, seq: int) -> None:
+        from quark.records import LateRowRecord
+
+        self._session.emit(LateRowRecord, seq=seq, keys=tuple(row), step=step)
+
     def _final_summary(self) -> dict[str, Any]:
+        self._close_open_row()
         runtime_seconds = (SYSTEM_CLOCK.time_us() - self._start_us) / 1e6
-        return {**self._last, **self._clock_values(), "_wandb": {"runtime": runtime_seconds}}
+        last = {**self._last, **self._clock_values(), **self._joint_summary()}
+        return {**last, "_wandb": {"runtime": runtime_seconds}}
+
+    def _save_summary(self) -> None:
+        """Keep the whole summary in the place of all that was kept of it before."""
+        final = with_json_numbers(self._final_summary())
+        session, stale = self._session, tuple[str, ...]()
+        if not isinstance(session, NullSession):
+            stale = tuple(key for key in session.context.run.summary if key not in final)
+        session.update_summary(final, removed=stale, step=self._row)
+
+    def _outlives_owner(self) -> bool:
+        """Say whether the process that ends the run has done so, and left the rest to this one."""
+        if isinstance(self._session, NullSession):
+            return False
+        try:
+            return self._session.reload().status != RunStatus.RUNNING
+        except (RunNotFoundError, SessionStoreError):
+            return False
+
+    def _joint_summary(self) -> dict[str, Any]:
+        """Return the summary with what other processes logged; empty if none did."""
+        if isinstance(self._session, NullSession) or not self._session.handle.shared:
+            return {}
+        from quark.compat.wandb.summary_reading import last_values  # numpy: seldom needed
+        from quark.session.reading import deliver_tail
+
+        try:
+            with self._session.reading() as store:
+                deliver_tail(store, self.id, self._session.handle.settings)
+                values, next_row = last_values(store, store.records.get_run(self.id))
+        except SessionStoreError:
+            return {}  # said when the session ends
+        return {**values, "_step": next_row - 1} if next_row else values

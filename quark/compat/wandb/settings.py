@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from quark.compat.wandb.console import check_console
+from quark.compat.wandb.environment import process_settings
 from quark.compat.wandb.errors import InvalidSettingError
+from quark.compat.wandb.run_place import COMPUTED
 from quark.compat.wandb.symbols import names
 
 MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
@@ -27,7 +30,13 @@ REMOVED = frozenset(
     }
 )
 KNOWN = names("Settings") | REMOVED
-_DEFAULTS: dict[str, Any] = {"mode": "online", "silent": False, "quiet": False, "run_tags": None}
+_DEFAULTS: dict[str, Any] = {
+    "mode": "online",
+    "console": "wrap",
+    "silent": False,
+    "quiet": False,
+    "run_tags": None,
+}
 
 #: Old words for a mode.
 MODE_SYNONYMS = {"dryrun": "offline", "run": "online"}
@@ -50,11 +59,15 @@ class Settings:
             setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
+        if name in COMPUTED:
+            return COMPUTED[name](self)
         if name in KNOWN:
             return self._values.get(name, _DEFAULTS.get(name))
         raise AttributeError(f"'Settings' object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in COMPUTED:
+            raise InvalidSettingError(f"Setting {name!r} follows from others; it cannot be set.")
         if name not in KNOWN:
             raise InvalidSettingError(
                 f"Setting {name!r} is not known. docs/compat.md lists all settings."
@@ -79,6 +92,18 @@ class Settings:
         for name, value in values.items():
             if value is not None:
                 setattr(self, name, value)
+
+
+def gathered(settings: Settings | Mapping[str, Any] | None = None, **arguments: Any) -> Settings:
+    """Join the environment, the settings object and arguments of ``init``; the last one wins."""
+    wanted = Settings()
+    for name, value in process_settings().items():
+        if name in KNOWN:
+            setattr(wanted, name, value)
+    wanted.update(dict(settings or ()))
+    wanted.update(arguments)
+    wanted.mode = MODE_SYNONYMS.get(wanted.mode, wanted.mode)
+    return wanted
 
 
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
@@ -126,6 +151,7 @@ def _check_reinit(reinit: Any) -> str:
 
 _CHECKS = {
     "mode": _check_mode,
+    "console": check_console,
     "resume": _check_resume,
     "reinit": _check_reinit,
     "run_tags": check_tags,

@@ -6,10 +6,16 @@ Nested dicts come back as :class:`SubSummary`, which writes through to the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from quark.compat.wandb.errors import MissingKeyError
 from quark.compat.wandb.values import plain
+
+
+class Changed(Protocol):
+    """Is told the way to what was set or removed in a summary."""
+
+    def __call__(self, path: tuple[str, ...], *, removed: bool) -> None: ...
 
 
 class SubSummary(MutableMapping[str, Any]):
@@ -18,9 +24,9 @@ class SubSummary(MutableMapping[str, Any]):
     __slots__ = ("_changed", "_values")
 
     _values: dict[str, Any]
-    _changed: Callable[[], None]
+    _changed: Changed
 
-    def __init__(self, values: dict[str, Any], changed: Callable[[], None]) -> None:
+    def __init__(self, values: dict[str, Any], changed: Changed) -> None:
         object.__setattr__(self, "_values", values)
         object.__setattr__(self, "_changed", changed)
 
@@ -35,10 +41,10 @@ class SubSummary(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         if self._values.pop(key, None) is not None:
-            self._note(key)
+            self._note((key,), removed=True)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_values", "_changed", "_key_changed"):
+        if name.startswith("__") or name in ("_values", "_changed", "_clock_values"):
             raise AttributeError(name)  # a copy that is not filled yet
         return self[name]
 
@@ -79,37 +85,37 @@ class SubSummary(MutableMapping[str, Any]):
                 self._values.pop(key, None)
             else:
                 self._values[key] = kept
-            self._note(key)
+            self._note((key,), removed=False)
 
-    def _note(self, key: str) -> None:
-        self._changed()
+    def _note(self, path: tuple[str, ...], *, removed: bool) -> None:
+        self._changed(path, removed=removed)
 
     def _wrapped(self, key: str, value: Any) -> Any:
         if type(value) is dict:
-            return SubSummary(value, lambda: self._note(key))
+            return SubSummary(
+                value, lambda path, *, removed: self._note((key, *path), removed=removed)
+            )
         return value
 
 
 class Summary(SubSummary):
     """The summary of a run, on top of the log's own last values.
 
-    ``changed`` is told the top-level key that the script changed; ``clock_values`` gives
-    ``_step``, ``_runtime`` and ``_timestamp`` once something was logged.
+    ``changed`` is told the way to what the script changed or removed; ``clock_values`` gives
+    ``_step``, ``_runtime`` and ``_timestamp`` once a row was closed.
     """
 
-    __slots__ = ("_clock_values", "_key_changed")
+    __slots__ = ("_clock_values",)
 
-    _key_changed: Callable[[str], None]
     _clock_values: Callable[[], dict[str, Any]]
 
     def __init__(
         self,
         values: dict[str, Any],
-        changed: Callable[[str], None],
+        changed: Changed,
         clock_values: Callable[[], dict[str, Any]],
     ) -> None:
-        super().__init__(values, _nothing)
-        object.__setattr__(self, "_key_changed", changed)
+        super().__init__(values, changed)
         object.__setattr__(self, "_clock_values", clock_values)
 
     def __getitem__(self, key: str) -> Any:
@@ -130,10 +136,3 @@ class Summary(SubSummary):
             return self[key]
         except KeyError:
             return default
-
-    def _note(self, key: str) -> None:
-        self._key_changed(key)
-
-
-def _nothing() -> None:
-    """Nobody wants to know."""

@@ -4,99 +4,98 @@ from __future__ import annotations
 
 _INIT = """
 entity project dir id name notes tags config config_exclude_keys config_include_keys
-allow_val_change group job_type mode reinit resume settings
+allow_val_change group job_type mode reinit resume save_code settings
 """
 
 WORKS: dict[str, str] = {
     "module": """
-api AlertLevel Api CommError Config Error Run Settings UsageError __version__ alert config
+api apis attach AlertLevel Api CommError Config Error Run Settings UsageError __version__ alert
+config
 define_metric annotations ensure_configured env errors finish init join log login mark_preempting
 pin_config_keys require run save sdk setup summary teardown termerror termlog termsetup termwarn
-util
+util wandb_lib wandb_sdk
 """,
     "init": _INIT,
     "Run": """
 alert config config_static define_metric dir disabled entity finish group id job_type log
 mark_preempting name notes offline path pin_config_keys project project_url resumed save settings
-start_time starting_step step summary sweep_id sweep_url sync_dir tags url
+start_time starting_step step summary sweep_id sweep_url sync_dir tags url write_logs
 """,
     "Config": "as_dict get items keys merge_locked persist setdefaults update update_locked",
     "Summary": "get keys update",
     "Settings": """
-entity mode project quiet reinit resume root_dir run_group run_id run_job_type run_name run_notes
-run_tags silent
+console entity mode project quiet reinit resume root_dir run_group run_id run_job_type run_name
+run_notes run_tags silent config_paths disable_code disable_git git_commit git_remote_url host
+ignore_globs notebook_name program save_code sweep_id symlink use_dot_wandb username x_files_dir
+x_label x_primary x_start_time x_sync_dir_suffix x_update_finish_state
 """,
-    "Api": "default_entity flush run runs viewer",
+    "Api": "default_entity flush project projects run runs viewer",
     "Api run": """
-config entity history id json_config lastHistoryStep load metadata name path rawconfig
-scan_history state storage_id summary summary_metrics url user username wait_until_finished group
-job_type tags notes created_at project
+config console_logs delete entity file files history id json_config lastHistoryStep load metadata
+name path rawconfig save scan_history state storage_id summary summary_metrics update url user
+username wait_until_finished group job_type tags notes created_at project
 """,
 }
 
 NO_OP: dict[str, str] = {
     "module": "",
-    "init": "force save_code tensorboard monitor_gym anonymous",
+    "init": "force tensorboard monitor_gym anonymous",
     "Settings": """
 allow_media_symlink allow_offline_artifacts allow_val_change anonymous api_key app_url_override
-azure_account_url_to_access_key base_url capture_loggers code_dir config_paths console
-console_chunk_max_bytes console_chunk_max_seconds console_multipart credentials_file disable_code
-disable_git disable_git_fork_point disable_job_creation docker email finish_timeout
-finish_timeout_raises force fork_from git_commit git_remote git_remote_url git_root
-heartbeat_seconds host http_proxy https_proxy identity_token_file ignore_globs init_timeout
+azure_account_url_to_access_key base_url capture_loggers code_dir console_chunk_max_bytes
+console_chunk_max_seconds console_multipart credentials_file disable_git_fork_point
+disable_job_creation docker email finish_timeout finish_timeout_raises force fork_from git_remote
+git_root heartbeat_seconds http_proxy https_proxy identity_token_file init_timeout
 insecure_disable_ssl job_name job_source label_disable launch launch_config_path login_timeout
-max_end_of_run_history_metrics max_end_of_run_summary_metrics notebook_name organization program
-program_abspath program_relpath relogin resume_from resumed sagemaker_disable save_code
-settings_system show_colors show_emoji show_errors show_info show_warnings stop_fn
-stop_on_fatal_error strict summary_timeout summary_warnings sweep_id sweep_param_path symlink
-sync_tensorboard table_raise_on_max_row_limit_exceeded use_dot_wandb username x_cli_only_mode
-x_disable_machine_info x_disable_meta x_disable_stats x_disable_viewer x_executable
+max_end_of_run_history_metrics max_end_of_run_summary_metrics organization program_abspath
+program_relpath relogin resume_from resumed sagemaker_disable settings_system show_colors
+show_emoji show_errors show_info show_warnings stop_fn stop_on_fatal_error strict summary_timeout
+summary_warnings sweep_param_path sync_tensorboard table_raise_on_max_row_limit_exceeded
+x_cli_only_mode x_disable_machine_info x_disable_meta x_disable_stats x_disable_viewer x_executable
 x_extra_http_headers x_file_stream_max_bytes x_file_stream_max_line_bytes x_file_stream_no_gzip
 x_file_stream_retry_max x_file_stream_retry_wait_max_seconds x_file_stream_retry_wait_min_seconds
 x_file_stream_timeout_seconds x_file_stream_transmit_interval x_file_transfer_retry_max
 x_file_transfer_retry_wait_max_seconds x_file_transfer_retry_wait_min_seconds
-x_file_transfer_timeout_seconds x_files_dir x_flow_control_custom x_flow_control_disabled
-x_graphql_retry_max x_graphql_retry_wait_max_seconds x_graphql_retry_wait_min_seconds
-x_graphql_timeout_seconds x_history_value_encoding x_internal_check_process x_jupyter_name
-x_jupyter_path x_jupyter_root x_label x_live_policy_rate_limit x_live_policy_wait_time x_log_level
-x_network_buffer x_primary x_proxies x_runqueue_item_id x_save_requirements
-x_server_side_derived_summary x_service_transport x_service_wait x_skip_transaction_log
-x_start_time x_stats_buffer_size x_stats_coreweave_metadata_base_url
+x_file_transfer_timeout_seconds x_flow_control_custom x_flow_control_disabled x_graphql_retry_max
+x_graphql_retry_wait_max_seconds x_graphql_retry_wait_min_seconds x_graphql_timeout_seconds
+x_history_value_encoding x_internal_check_process x_jupyter_name x_jupyter_path x_jupyter_root
+x_live_policy_rate_limit x_live_policy_wait_time x_log_level x_network_buffer x_proxies
+x_runqueue_item_id x_save_requirements x_server_side_derived_summary x_service_transport
+x_service_wait x_skip_transaction_log x_stats_buffer_size x_stats_coreweave_metadata_base_url
 x_stats_coreweave_metadata_endpoint x_stats_cpu_count x_stats_cpu_logical_count
 x_stats_dcgm_exporter x_stats_disk_paths x_stats_gpu_count x_stats_gpu_device_ids x_stats_gpu_type
 x_stats_neuron_monitor_config_path x_stats_no_cgroup x_stats_open_metrics_endpoints
 x_stats_open_metrics_filters x_stats_open_metrics_http_headers x_stats_pid
-x_stats_sampling_interval x_stats_self_usage x_stats_track_process_tree x_sync x_sync_dir_suffix
-x_transaction_log_flush_interval x_update_finish_state
+x_stats_sampling_interval x_stats_self_usage x_stats_track_process_tree x_sync
+x_transaction_log_flush_interval
 """,
 }
 
 LATER: dict[str, str] = {
     "module": """
 Artifact ArtifactTTL Audio Classes EvalTable Graph Histogram Html Image JoinedTable Molecule
-Object3D Plotly Table Video agent agents analytics apis attach box3d catboost
-controller data_types gym helper integration jupyter keras lightgbm link_model log_artifact
-log_model patched plot plot_table profiler proto restore sacred sagemaker_auth sklearn sweep
-tensorboard tensorflow trigger unwatch use_artifact use_model visualize wandb wandb_agent
-wandb_lib wandb_sdk wandb_torch watch xgboost
+Object3D Plotly Table Video agent agents analytics box3d catboost controller data_types gym helper
+integration jupyter keras lightgbm link_model log_artifact log_model patched plot plot_table
+profiler proto restore sacred sagemaker_auth sklearn sweep tensorboard tensorflow trigger unwatch
+use_artifact use_model visualize wandb wandb_agent wandb_torch watch xgboost
 """,
     "init": "resume_from fork_from sync_tensorboard",
     "Run": """
 display finish_artifact link_artifact link_model log_artifact log_code log_model restore status
-to_html unwatch upsert_artifact use_artifact use_model watch write_logs
+to_html unwatch upsert_artifact use_artifact use_model watch
 """,
     "Api": """
 artifact artifact_collection artifact_collection_exists artifact_collections artifact_exists
 artifact_type artifact_types artifact_versions artifacts automation automations create_automation
 create_custom_chart create_project create_registry create_run create_run_queue create_team
-create_user delete_automation from_path integrations job list_jobs organization project projects
+create_user delete_automation from_path integrations job list_jobs organization
 queued_run registries registry reports run_queue slack_integrations sweep sync_tensorboard team
 update_automation upsert_run_queue user user_agent users webhook_integrations
 """,
     "Api run": """
-beta_scan_history console_logs create delete display download_history_exports file files
-load_full_data log_artifact logged_artifacts save snake_to_camel stop sweep sweep_name
-system_metrics to_html update update_state upload_file use_artifact used_artifacts
+beta_scan_history create display download_history_exports load_full_data log_artifact
+logged_artifacts snake_to_camel stop sweep sweep_name system_metrics to_html update_state
+upload_file use_artifact used_artifacts
 """,
 }
 
@@ -107,12 +106,17 @@ NOTES: dict[tuple[str, str], str] = {
     ("module", "require"): "Accepts every feature.",
     ("module", "ensure_configured"): "Nothing to configure.",
     ("module", "api"): "A namespace with `api_key`, which is None.",
-    ("module", "env"): "A namespace with what libraries use of it.",
-    ("module", "util"): "A namespace with `generate_id`, which W&B 0.31 has removed.",
-    ("module", "sdk"): "A namespace with the classes that libraries use in `isinstance`.",
+    ("module", "apis"): "`PublicApi` and `public`, with `Api`, `Run` and `Runs`.",
+    ("module", "attach"): "Each process counts its rows itself.",
+    ("module", "env"): "The names of the variables and the functions that libraries use.",
+    ("module", "util"): "What integrations use, and `generate_id`, which W&B 0.31 has removed.",
+    ("module", "sdk"): "The classes that libraries use in `isinstance`, all of them the shim's.",
+    ("module", "wandb_lib"): "`sdk.lib`, as far as it is used.",
+    ("module", "wandb_sdk"): "`sdk`, as far as it is used.",
     ("module", "log"): "A row below the open step is kept at its own step, not dropped.",
     ("module", "alert"): "An event of the run and a line on the terminal.",
-    ("init", "dir"): "The folder that holds `.quark`; `QUARK_STORAGE_DIR` comes first.",
+    ("init", "dir"): "Holds `wandb` and `.quark`; `QUARK_STORAGE_DIR` moves the latter.",
+    ("init", "save_code"): "The script is copied into the run's files, below `code`.",
     ("init", "mode"): "online, offline and shared all keep the run in the local store.",
     ("init", "id"): "A known id without `resume` goes on with that run, with a warning.",
     ("init", "resume"): "Works without a server.",
@@ -122,13 +126,25 @@ NOTES: dict[tuple[str, str], str] = {
     ("Run", "summary"): "Can be read after `finish`; `in`, `len` and `items` work.",
     ("Run", "alert"): "An event of the run and a line on the terminal.",
     ("Run", "save"): "Copies, whatever the policy; a file that changes later is not followed.",
-    ("Run", "dir"): "`.quark/runs/<id>/files`.",
+    ("Run", "dir"): "W&B's folder; a link to `.quark/runs/<id>/files`.",
+    ("Settings", "ignore_globs"): "`save` leaves out what they fit.",
+    ("Settings", "x_primary"): "Not given: the process that starts a shared run ends it.",
     ("Api", "default_entity"): "The workspace, `local`.",
-    ("Api", "viewer"): "None.",
+    ("Api", "viewer"): "The workspace, as a user: there are no accounts.",
     ("Api run", "url"): "None.",
-    ("Api run", "history"): "NaN and the infinities are floats, not strings.",
+    ("Api run", "history"): "All rows, unless `samples` is given; NaN and the infinities are "
+    "floats, not strings.",
+    ("Api run", "user"): "The workspace, as a user.",
+    ("Api run", "username"): "The workspace.",
+    ("Api run", "delete"): "Refuses a run that a process still writes into.",
+    ("Api run", "files"): "What lies in `run.dir`.",
+    ("Api run", "wait_until_finished"): "Returns at once.",
     ("Api run", "scan_history"): "NaN and the infinities are floats, not strings.",
-    ("Api run", "metadata"): "None: the environment is in the run's folder.",
+    ("Api run", "metadata"): "Made from the files in the run's folder; without GPUs and packages.",
+    ("Run", "write_logs"): "Kept as a console line, also in `output.log`.",
+    ("Settings", "console"): "All but `off` mean `wrap`.",
+    ("Api run", "console_logs"): "A sequence; all lines are read at once.",
+    ("Api run", "state"): "`crashed` also for a run that SIGTERM ended.",
     ("Config", "update"): "Takes an OmegaConf DictConfig too.",
     ("Summary", "update"): "NaN is kept.",
 }

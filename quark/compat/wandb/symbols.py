@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from quark.compat.wandb import variable_names
 from quark.compat.wandb.errors import UnsupportedSymbolError, unsupported
 from quark.compat.wandb.symbol_names import LATER, NO_OP, NOTES, WORKS
 
 STATES = ("works", "differs", "no-op", "later")
-PARTS = ("module", "init", "Run", "Config", "Summary", "Settings", "Api", "Api run")
+PARTS = ("module", "init", "Run", "Config", "Summary", "Settings", "Api", "Api run", "environment")
 
 
 class Symbol(NamedTuple):
@@ -33,6 +34,18 @@ def _table() -> dict[tuple[str, str], Symbol]:
                 note = NOTES.get((part, name), "")
                 shown = "differs" if note and state == "works" else state
                 found[part, name] = Symbol(part, name, shown, note)
+    return found | _variables()
+
+
+def _variables() -> dict[tuple[str, str], Symbol]:
+    part, states = "environment", ("works", "no-op", "later")
+    texts = (variable_names.WORKS, variable_names.NO_OP, variable_names.LATER)
+    found = {}
+    for state, text in zip(states, texts, strict=True):
+        for name in text.split():
+            note = variable_names.NOTES.get(name, "")
+            shown = "differs" if note and state == "works" else state
+            found[part, f"WANDB_{name}"] = Symbol(part, f"WANDB_{name}", shown, note)
     return found
 
 

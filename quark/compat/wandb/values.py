@@ -14,8 +14,8 @@ import enum
 import math
 import os
 import types
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeGuard
 
 from quark.compat.wandb.term import warn_once
 
@@ -25,6 +25,8 @@ SCALARS = frozenset({float, int, str, bool})
 #: Arrays of more elements are summed up: as a histogram in ``log``, as text in ``config``.
 LIST_LIMIT = 32
 HISTOGRAM_BINS = 32
+
+_all_texts = frozenset({str}).issuperset
 
 _MAX_DEPTH = 60
 _MAX_TYPES = 4096
@@ -79,37 +81,116 @@ def as_text(value: Any) -> str:
         return f"<{kind}>"
 
 
-def flat(row: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield a plain row's leaves under dotted keys. A dict with ``_type`` is one leaf."""
+def flatten(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plain row's leaves under dotted keys. A dict with ``_type`` is one leaf."""
+    flat_row: dict[str, Any] = {}
     for key, value in row.items():
         if type(value) is dict and value and "_type" not in value:
-            yield from flat(value, f"{prefix}{key}.")
+            _flatten_into(flat_row, value, key + ".")
         else:
-            yield prefix + key, value
+            flat_row[key] = value
+    return flat_row
+
+
+def _flatten_into(flat_row: dict[str, Any], row: Mapping[str, Any], prefix: str) -> None:
+    for key, value in row.items():
+        if type(value) is dict and value and "_type" not in value:
+            _flatten_into(flat_row, value, f"{prefix}{key}.")
+        else:
+            flat_row[prefix + key] = value
+
+
+def paths(
+    row: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the dotted key of every leaf that lies inside of a dict, and the way to it."""
+    for key, value in row.items():
+        way = (*above, key)
+        if type(value) is dict and value and "_type" not in value:
+            yield from paths(value, way)
+        elif above:
+            yield ".".join(way), way
+
+
+def join(row: Mapping[str, Any], into: dict[str, Any]) -> None:
+    """Add a plain row to ``into``: nested dicts are joined, a later value counts."""
+    for key, value in row.items():
+        inner = into.get(key)
+        if _is_branch(value) and _is_branch(inner):
+            join(value, inner)
+        else:
+            into[key] = copied(value)
+
+
+def copied(value: Any) -> Any:
+    """Return a plain value whose dicts are not those of ``value``."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    return value
+
+
+def _is_branch(value: Any) -> TypeGuard[dict[str, Any]]:
+    return type(value) is dict and "_type" not in value
 
 
 def merge(
     row: Mapping[str, Any],
     last: dict[str, Any],
-    show: Callable[[str, Any], Any] = lambda name, value: value,
+    show: Callable[[str, Any], Any] | None = None,
     prefix: str = "",
 ) -> None:
     """Bring the summary ``last`` up to date with a plain row: nested dicts are joined, None removes
-    a key. ``show`` says what stands for the value of a dotted key."""
+    a key, and a dict that has none left. ``show`` says what stands for the value of a dotted key.
+    """
     for key, value in row.items():
-        name = prefix + key
         if type(value) is dict and "_type" not in value:
             if value:
                 inner = last.get(key)
                 if type(inner) is not dict or "_type" in inner:
                     inner = last[key] = {}
-                merge(value, inner, show, name + ".")
+                merge(value, inner, show, f"{prefix}{key}.")
+                if not inner:
+                    del last[key]
             continue
-        shown = None if value is None else show(name, value)
+        shown = value if show is None else show(prefix + key, value)
         if shown is None:
             last.pop(key, None)
         else:
             last[key] = shown
+
+
+def put(way: tuple[str, ...], value: Any, into: dict[str, Any]) -> None:
+    """Set, or remove if it is None, what lies at the end of ``way`` in nested dicts."""
+    key, *below = way
+    if below:
+        if not _is_branch(into.get(key)):
+            into[key] = {}
+        put(tuple(below), value, into[key])
+        value = into[key] or None
+    if value is None:
+        into.pop(key, None)
+    else:
+        into[key] = value
+
+
+def way_to(name: str, inside: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the way to a dotted name: a key of its own if there is one, else through dicts."""
+    top = name.partition(".")[0]
+    return tuple(name.split(".")) if name not in inside and top in inside else (name,)
+
+
+def with_json_numbers(value: Any) -> Any:
+    """Return a plain value with floats in the place of integers beyond 64 bits."""
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    if type(value) is dict:
+        return {key: with_json_numbers(item) for key, item in value.items()}
+    if type(value) is list:
+        return [with_json_numbers(item) for item in value]
+    return value
 
 
 def dotted_name(value: Any) -> str:
@@ -136,6 +217,12 @@ def _converter(value: Any) -> _Converter:
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    if (
+        type(value) is dict
+        and _all_texts(map(type, value))
+        and SCALARS.issuperset(map(type, value.values()))
+    ):
+        return value.copy()
     return {
         key if type(key) is str else str(plain(key)): plain(item, depth)
         for key, item in value.items()
@@ -161,7 +248,8 @@ def _item(value: Any, depth: int) -> Any:
 
 def _tensor(value: Any, depth: int) -> Any:
     if value.numel() == 1:
-        return plain(value.item(), depth)
+        number = value.item()
+        return number if type(number) in SCALARS else plain(number, depth)
     return _array(value, depth)
 
 

@@ -70,6 +70,44 @@ def behaviour_interrupt(wandb: Any, see: Any) -> None:
     ended(wandb, see, "raise KeyboardInterrupt\n")
 
 
+def behaviour_ctrl_c(wandb: Any, see: Any) -> None:
+    ended(wandb, see, "import signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+
+
+def behaviour_terminated(wandb: Any, see: Any) -> None:
+    ended(wandb, see, "import signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+
+
+def behaviour_os_exit(wandb: Any, see: Any) -> None:
+    ended(wandb, see, "os._exit(7)\n")
+
+
+def behaviour_own_signal_handlers(wandb: Any, see: Any) -> None:
+    body = """
+    import signal
+    def own(number, frame):
+        print('mine', file=sys.stderr, flush=True)
+        if number == signal.SIGTERM:
+            sys.exit(5)
+    signal.signal(signal.SIGTERM, own)
+    signal.signal(signal.SIGINT, own)
+    os.kill(os.getpid(), signal.SIGINT)
+    wandb.log({'a': 2})
+    os.kill(os.getpid(), signal.SIGTERM)
+    """
+    ended(wandb, see, body)
+
+
+def behaviour_exit_in_a_thread(wandb: Any, see: Any) -> None:
+    body = """
+    import threading
+    thread = threading.Thread(target=sys.exit, args=(3,))
+    thread.start()
+    thread.join()
+    """
+    ended(wandb, see, body)
+
+
 def behaviour_exception_in_with(wandb: Any, see: Any) -> None:
     ended(wandb, see, "with run:\n    raise ValueError('broken')\n")
 

@@ -140,3 +140,107 @@ def behaviour_defined_again(wandb: Any, see: Any) -> Any:
     see("added", lambda: run.summary["a"])
     see("replaced", lambda: run.summary["b"])
     return run
+
+
+def behaviour_closed_rows(wandb: Any, see: Any) -> Any:
+    run = wandb.init(project="p")
+    wandb.define_metric("loss", summary="min,max,mean,first,last")
+    wandb.log({"loss": 9, "plain": 9}, step=1)
+    see("nothing of an open row", lambda: [run.summary.get("loss"), run.summary.get("plain")])
+    wandb.log({"loss": 3, "plain": 3}, step=1)
+    wandb.log({"loss": 5}, step=2)
+    see("a row counts once, with its last value", lambda: run.summary["loss"])
+    see("plain", lambda: run.summary["plain"])
+    see("its step", lambda: run.summary["_step"])
+    wandb.log({"loss": 1}, commit=False)
+    wandb.log({"loss": 7})
+    see("joined", lambda: run.summary["loss"])
+    wandb.log({"loss": 2}, commit=False)
+    see("left open", lambda: run.summary["loss"]["min"])
+    return run
+
+
+def behaviour_odd_values_summed_up(wandb: Any, see: Any) -> Any:
+    run = wandb.init(project="p")
+    words = "min,max,mean,first,last"
+    rows: dict[str, list[Any]] = {
+        "nan": [1, float("nan"), 2],
+        "text": [1, "x", 3],
+        "only text": ["x"],
+        "none": [1, None, 3],
+        "infinity": [float("-inf"), 1],
+        "flags": [True, 2, False],
+        "large": [2**70, 1.5],
+    }
+    for name, values in rows.items():
+        wandb.define_metric(name, summary=words)
+        for value in values:
+            wandb.log({name: value})
+        see(f"summary of {name}", lambda name=name: run.summary[name])
+    return run
+
+
+def behaviour_defined_late(wandb: Any, see: Any) -> Any:
+    run = wandb.init(project="p")
+    for value in (1, 5, None):
+        wandb.log({"x": value, "y": value, "val/z": value})
+    wandb.define_metric("x", summary="min,mean")
+    see("at once", lambda: run.summary["x"])
+    wandb.define_metric("val/*", summary="max")
+    see("not by a glob", lambda: run.summary.get("val/z"))
+    wandb.log({"x": 4, "y": 4, "val/z": 4})
+    see("earlier rows count", lambda: [run.summary["x"], run.summary["val/z"], run.summary["y"]])
+    wandb.define_metric("x", summary="max")
+    see("words are added", lambda: run.summary["x"])
+    wandb.define_metric("x", summary="none")
+    see("none", lambda: run.summary.get("x", "gone"))
+    wandb.define_metric("x", summary="copy", overwrite=True)
+    see("plain again", lambda: run.summary["x"])
+    return None
+
+
+def behaviour_set_and_summed_up(wandb: Any, see: Any) -> Any:
+    run = wandb.init(project="p")
+    wandb.define_metric("x", summary="min")
+    wandb.log({"x": 3})
+    run.summary["x"] = 9
+    see("set", lambda: run.summary["x"])
+    wandb.log({"x": 4})
+    see("plain from then on", lambda: run.summary["x"])
+    wandb.define_metric("x", summary="min")
+    see("defined again", lambda: run.summary["x"])
+    del run.summary["x"]
+    see("deleted", lambda: run.summary.get("x", "gone"))
+    wandb.log({"x": 5})
+    see("back", lambda: run.summary["x"])
+    wandb.log({"x": 6}, step=20)
+    run.summary["x"] = 1
+    wandb.log({"y": 1}, step=21)
+    see("the open row comes later", lambda: run.summary["x"])
+    return run
+
+
+def behaviour_step_metric_values(wandb: Any, see: Any) -> Any:
+    run = wandb.init(project="p")
+    wandb.log({"e": 5})
+    wandb.define_metric("x", step_metric="e")
+    wandb.log({"x": 1})
+    wandb.log({"x": 2, "e": "text"})
+    wandb.log({"e": 7})
+    wandb.log({"x": 3})
+    wandb.log({"e": 8}, step=20)
+    wandb.log({"x": 4}, step=20)
+    wandb.log({"x": 5}, step=21)
+    wandb.log({"x": 6}, step=22)
+    wandb.log({"e": 9}, step=22)
+    see("summary", lambda: [run.summary["e"], run.summary["x"]])
+    return run
+
+
+def behaviour_defined_in_an_open_row(wandb: Any, see: Any) -> Any:
+    run = wandb.init(project="p")
+    wandb.log({"x": 1}, commit=False)
+    wandb.define_metric("x", step_metric="e", summary="max")
+    wandb.log({"y": 1})
+    see("counts for the row", lambda: [run.summary["e"], run.summary["x"]])
+    return run

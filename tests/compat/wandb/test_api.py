@@ -11,6 +11,7 @@ import pytest
 
 import quark.compat.wandb as wandb
 from quark.session import TrainingSession
+from tests.compat.wandb.driver import without_own
 
 
 def init(**arguments: Any) -> wandb.Run:
@@ -42,14 +43,15 @@ def test_the_summary_of_a_killed_run_is_made_from_what_it_logged() -> None:
 
     assert run.state == "crashed"
     assert run.config == {"lr": 1}
-    assert run.summary == {
+    assert without_own(run.summary) == {
         "best": 1,
         "acc": 2,
         "loss": {"min": 1, "max": 3},
         "text": "x",
-        "late": float("inf"),
-        "_step": 4,
+        "late": "inf",
     }
+    assert (run.summary["_step"], run.lastHistoryStep) == (4, 4)
+    assert 0 < run.summary["_runtime"] < 60
 
 
 @pytest.fixture
@@ -113,11 +115,99 @@ def test_history_is_read_in_parts() -> None:
     assert [row["_step"] for row in found.scan_history(min_step=5, max_step=8)] == [5, 6, 7]
     rare = list(found.scan_history(keys=["_step", "rare"]))
     assert rare == [{"_step": step, "rare": 1} for step in range(0, 1000, 100)]
-    frame = found.history(keys=["loss"])
-    assert (len(frame), list(frame.columns)) == (500, ["_step", "loss"])
-    assert frame["loss"].tolist()[0::499] == [0.0, 499.5]
-    assert len(found.history(samples=7, pandas=False)) == 7
+    assert list(found.scan_history(keys=["_step"]))[-1] == {"_step": 999}
+    assert list(found.scan_history(keys=["nothing"])) == []
     assert found.lastHistoryStep == 999
+
+
+def test_history_is_complete_and_says_when_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with init(id="h", settings={"quiet": True}) as run:
+        for step in range(1000):
+            run.log({"loss": step / 2, "count": step})
+        run.log({"rare": 1, "text": "x"})
+    found = api_run("h")
+
+    frame = found.history()
+    some = found.history(samples=5, keys=["loss"])
+    rows = found.history(samples=2, pandas=False)
+
+    assert len(frame) == len(found.history(pandas=False)) == 1001
+    assert list(frame.columns[:4]) == ["_step", "loss", "count", "rare"]
+    assert frame["loss"].dtype == frame["count"].dtype == float  # the last row has neither
+    assert frame["_step"].tolist() == list(range(1001))
+    assert frame["text"].tolist()[-1] == "x"
+    assert frame["rare"].isna().sum() == 1000
+    assert (list(some.columns), some["_step"].tolist()) == (
+        ["_step", "loss"],
+        [0, 250, 500, 749, 999],
+    )
+    assert found.history(keys=["count"])["count"].dtype == int
+    assert [row["_step"] for row in rows] == [0, 1000]
+    assert rows[1].keys() == {"_step", "_timestamp", "_runtime", "rare", "text"}
+    assert "5 of the 1000 rows" in capsys.readouterr().err
+
+
+def test_a_long_run_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quark.compat.wandb.history.PART_ROWS", 7)
+    with init(id="h") as run:
+        for step in range(100):
+            run.log({"a": step, "text": "x"} if step % 5 == 0 else {"a": step}, step=step * 3)
+    found = api_run("h")
+
+    rows = list(found.scan_history())
+
+    assert [(row["_step"], row["a"]) for row in rows] == [(3 * n, n) for n in range(100)]
+    assert sum("text" in row for row in rows) == 20
+    steps = [row["_step"] for row in found.scan_history(min_step=10, max_step=31)]
+    assert steps == [12, 15, 18, 21, 24, 27, 30]
+    assert found.history()["a"].tolist() == list(range(100))
+
+
+def test_a_late_row_is_a_row_of_its_own_only_where_it_has_to_be() -> None:
+    with init(id="late") as run:
+        run.log({"loss": 1})
+        run.log({"loss": 2})
+        run.log({"trial": 7}, step=0)
+        run.log({"loss": 5}, step=1)
+
+    found = api_run("late")
+    rows = [(row["_step"], row.get("loss"), row.get("trial")) for row in found.scan_history()]
+    assert rows == [(0, 1, 7), (1, 2, None), (1, 5, None)]
+    assert found.history()["loss"].tolist() == [1, 2, 5]
+    assert found.summary["loss"] == 2
+    assert "trial" not in found.summary
+
+
+def test_a_run_can_be_read_while_it_is_written(python: str) -> None:
+    script = (
+        "import sys\nimport quark.compat.wandb as wandb\n"
+        "run = wandb.init(id='live', project='p', settings={'silent': True, 'console': 'off'})\n"
+        "run.define_metric('a', summary='max')\n"
+        "run.log({'a': 2, 'n': {'x': 1}})\nrun.log({'a': 1}, step=5)\n"
+        "print('ready', flush=True)\nsys.stdin.readline()"
+    )
+    child = subprocess.Popen(
+        [python, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    with child.stdout, child.stdin:
+        child.stdout.readline()
+        found = api_run("live")
+        assert found.state == "running"
+        assert [row["a"] for row in found.scan_history()] == [2, 1]
+        assert without_own(found.summary) == {"a": {"max": 2}, "n": {"x": 1}}
+        with pytest.raises(wandb.CommError, match="still being written"):
+            found.delete()
+    assert child.wait(30) == 0
+
+    own = init(id="own")
+    own.log({"a": 1})
+    assert [row["a"] for row in api_run("own").scan_history()] == [1]
+    own.log({"a": 2})
+    assert [row["a"] for row in api_run("own").scan_history()] == [1, 2]
+    assert api_run("own").summary["a"] == 2
+    own.finish()
 
 
 def test_the_native_api_reads_what_the_shim_wrote(tmp_path: Path) -> None:
@@ -130,3 +220,13 @@ def test_the_native_api_reads_what_the_shim_wrote(tmp_path: Path) -> None:
     session.end_run()
 
     assert (series.step.tolist(), series.value.tolist()) == ([0], [0.5])
+
+
+def test_what_was_set_inside_of_a_summed_up_dict_leaves_the_rest_summed_up() -> None:
+    run = killed(
+        "wandb.define_metric('n.a', summary='min')\n"
+        "wandb.log({'n': {'a': 3, 'b': 1}})\nrun.summary['n']['own'] = 7\n"
+        "wandb.log({'n': {'a': 5}})"
+    )
+
+    assert run.summary["n"] == {"a": {"min": 3}, "b": 1, "own": 7}

@@ -12,7 +12,7 @@ from tests.compat.wandb.differential import Behaviour, observe
 
 pytestmark = pytest.mark.wandb_parity
 
-GROUPS = ("log", "summary", "config", "lifecycle", "endings")
+GROUPS = ("log", "summary", "config", "lifecycle", "endings", "environment", "console")
 LISTED = {name for difference in DIFFERENCES for name in difference.shown_by}
 
 

@@ -85,7 +85,7 @@ def test_a_killed_run_can_be_gone_on_with(python: str, tmp_path: Path) -> None:
 
     run = wandb.init(project="kill", id="killed", resume="must", settings={"silent": True})
 
-    last = max(run.summary["a"], run.summary["b"])
+    last = max(run.summary.get(name, -1) for name in "ab")  # a thread may not have come to it
     assert run.resumed
     assert run.step >= last
     assert run.step == 1 + max(row["_step"] for row in Api().run("killed").scan_history())

@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "compat.md"
 
 #: Names that the shim has and W&B 0.31 does not: removed ones, and those of Quark's own making.
 BEYOND = {
-    "Run": {"end", "get_url", "inherited", "log", "project_name", "renew_lock"},
+    "Run": {"end", "get_url", "guest", "inherited", "over", "log", "project_name", "renew_lock"},
     "Api run": {"display_name", "exit_code"},
 }
 
@@ -32,6 +32,9 @@ def real_names(part: str) -> set[str]:
     wandb = import_module("wandb")
     if part == "module":
         return public(wandb) | {"__version__", "Api"}
+    if part == "environment":
+        env = vars(import_module("wandb.env")).values()
+        return {text for text in env if isinstance(text, str) and text.startswith("WANDB_")}
     if part == "init":
         return set(inspect.signature(wandb.init).parameters)
     if part == "Settings":
@@ -84,7 +87,7 @@ def test_what_comes_later_says_so(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(names("Settings")))
 def test_every_setting_is_accepted(name: str) -> None:
-    assert getattr(Settings(), name) in (None, False, "online")
+    assert getattr(Settings(), name) in (None, False, "online", "wrap")
 
 
 def test_an_unknown_name_is_a_plain_attribute_error() -> None:

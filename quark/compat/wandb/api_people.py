@@ -1,0 +1,70 @@
+"""Users and projects as ``wandb.Api`` gives them. There are no accounts: a workspace is a user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+from quark.compat.wandb.symbols import refuse_attribute
+from quark.records import ProjectRecord
+
+
+class ApiUser:
+    """Who owns a run: its workspace, by W&B's names."""
+
+    def __init__(self, workspace: str) -> None:
+        self.id = self.name = self.username = self.entity = workspace
+        self.email: str | None = None
+        self.admin = False
+        self.teams: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<User {self.username}>"
+
+
+class ApiProject:
+    """A project that has runs."""
+
+    def __init__(self, record: ProjectRecord) -> None:
+        self.id = record.id
+        self.name = record.name
+        self.entity = record.workspace
+        self.created_at = record.created_at
+        self.owner = ApiUser(record.workspace)
+
+    @property
+    def path(self) -> list[str]:
+        return [self.entity, self.name]
+
+    @property
+    def url(self) -> None:
+        """None: the project is on this machine."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise refuse_attribute("Api project", name)
+
+    def __repr__(self) -> str:
+        return f"<Project {'/'.join(self.path)}>"
+
+
+class ApiProjects:
+    """Projects: a sequence, by name."""
+
+    def __init__(self, projects: Sequence[ApiProject]) -> None:
+        self._projects = projects
+
+    def __len__(self) -> int:
+        return len(self._projects)
+
+    def __iter__(self) -> Iterator[ApiProject]:
+        return iter(self._projects)
+
+    @overload
+    def __getitem__(self, index: int) -> ApiProject: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ApiProject]: ...
+    def __getitem__(self, index: int | slice) -> ApiProject | Sequence[ApiProject]:
+        return self._projects[index]
+
+    def __repr__(self) -> str:
+        return f"<Projects ({len(self._projects)})>"
