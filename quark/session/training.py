@@ -232,12 +232,11 @@ class TrainingSession:
         )
 
     def update_summary(
-        self, values: Mapping[str, Any], removed: Iterable[str] = (), *, step: int | None = None
+        self, values: Mapping[str, Any], removed: Iterable[str] = (), **place: Any
     ) -> None:
-        """Set and remove top-level keys of the run's summary; ``step`` is the row then open."""
-        self._change(
-            self.emit(records.SummaryUpdateRecord, values=values, removed=tuple(removed), step=step)
-        )
+        """Set and remove top-level keys of the run's summary; ``place``: its ``step``, ``path``."""
+        update = {"values": values, "removed": tuple(removed), **place}
+        self._change(self.emit(records.SummaryUpdateRecord, **update))
 
     def _change(self, update: RunUpdateRecord | ConfigUpdateRecord | SummaryUpdateRecord) -> None:
         self._context = replace(self._context, run=records.fold_run(self._context.run, update))

@@ -34,7 +34,7 @@ class NullSession:
         return None
 
     def update_summary(
-        self, values: Mapping[str, Any], removed: Iterable[str] = (), *, step: int | None = None
+        self, values: Mapping[str, Any], removed: Iterable[str] = (), **place: Any
     ) -> None:
         return None
 

@@ -277,7 +277,8 @@ class RunIdentity(RowLog):
                     self._nulls.add(".".join(path))
                 if key in self._last:
                     values = with_json_numbers({key: self._last[key]})
-                    self._session.update_summary(values, step=self._row)
+                    inside = path if len(path) > 1 else ()
+                    self._session.update_summary(values, step=self._row, path=inside)
                 else:
                     self._session.update_summary({}, removed=(key,), step=self._row)
         except SchemaValidationError as error:
@@ -301,8 +302,11 @@ class RunIdentity(RowLog):
             return Aggregate()
         from quark.compat.wandb.summary_reading import earlier_rows  # numpy: seldom needed
 
-        with session.reading() as store:
-            return earlier_rows(store, self.id, key, self._closed_row)
+        try:
+            with session.reading() as store:
+                return earlier_rows(store, self.id, key, self._closed_row)
+        except SessionStoreError:
+            return Aggregate()  # a store that does not answer does not stop the training
 
     def _note_path(self, key: str, way: tuple[str, ...]) -> None:
         from quark.records import NestedKeyRecord

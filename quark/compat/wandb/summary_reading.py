@@ -186,7 +186,8 @@ class _Reader:
     def _set(self, update: SummaryUpdateRecord) -> None:
         for key, value in update.values.items():
             self._shown[key] = with_floats(value)
-            self._definitions.changed_by_script(key, removed=False)
+            name = ".".join(update.path) or key
+            self._definitions.changed_by_script(name, removed=False)
         for key in update.removed:
             self._shown.pop(key, None)
             self._definitions.changed_by_script(key, removed=True)

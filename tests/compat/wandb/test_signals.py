@@ -14,6 +14,7 @@ import quark.compat.wandb as wandb
 
 START = """
 import os, signal, sys, threading
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run under nohup has it ignored
 import quark.compat.wandb as wandb
 TERM = signal.SIGTERM
 def kill(number=TERM):
