@@ -350,7 +350,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
         (os.sep + "home/somebody/project", 1),
         (os.sep + "Users/somebody/project", 1),
         ("see /opt/quark/bin", 1),
-        ("~/.config/quark, /home/user/data, https://example.com/work/x", 0),
+        ("~/.config/quark, /home/user/data, https://example.com/root/x", 0),
     ],
 )
 def test_machine_paths_are_found(text: str, count: int) -> None:
