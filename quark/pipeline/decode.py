@@ -13,7 +13,7 @@ from typing import Any
 
 from quark import jsonio
 from quark.errors import SchemaValidationError
-from quark.pipeline.frames import METRIC, RECORD, ROW, ROW_EXACT, Frame
+from quark.pipeline.frames import METRIC, RECORD, RECORDS, ROW, ROW_EXACT, Frame
 from quark.pipeline.rows import decode_exact
 from quark.records import HistoryValueRecord, MetricNoteRecord
 from quark.storage.batch import MAX_KEY_BYTES, NO_STEP, Batch, EncodedRecord, PointBlock
@@ -86,13 +86,17 @@ class _Decoder:
             if description is not None or metadata:
                 self.records.append(_note_record(frame, epoch, key, description, metadata))
 
-    def add_record(self, frame: Frame) -> None:
-        """Take a record: its kind, a zero byte, its body."""
-        kind, _, body = frame.body.partition(b"\0")
-        epoch = jsonio.loads(body).get("epoch") if b'"epoch"' in body else None
+    def add_records(self, frame: Frame) -> None:
+        """Take one record, or several of the same kind, step and epoch: their kind, a zero byte,
+        a JSON body a line."""
+        kind, _, bodies = frame.body.partition(b"\0")
+        lines = bodies.split(b"\n") if frame.kind == RECORDS else [bodies]
+        epoch = jsonio.loads(lines[0]).get("epoch") if b'"epoch"' in lines[0] else None
         step = None if frame.step == NO_STEP else frame.step
-        self.records.append(
-            EncodedRecord(frame.seq, 0, kind.decode(), step, epoch, frame.time_us, body)
+        name = kind.decode()
+        self.records.extend(
+            EncodedRecord(frame.seq, ordinal, name, step, epoch, frame.time_us, body)
+            for ordinal, body in enumerate(lines)
         )
 
     def _add_points(
@@ -147,8 +151,8 @@ def decode(
     for frame in frames:
         if frame.kind == ROW_EXACT:
             decoder.add_mixed(frame, decode_exact(jsonio.loads(frame.body)))
-        elif frame.kind == RECORD:
-            decoder.add_record(frame)
+        elif frame.kind in (RECORD, RECORDS):
+            decoder.add_records(frame)
         elif frame.kind not in (ROW, METRIC):
             raise SchemaValidationError(
                 f"Frame {frame.seq} of writer {writer_id!r} has the unknown kind {frame.kind}."

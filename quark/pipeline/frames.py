@@ -44,8 +44,15 @@ ROW = 1  # body: a JSON object of plain scalars and values, one ``log`` call
 ROW_EXACT = 2  # the same with values that JSON cannot say, see ``rows``
 METRIC = 3  # body: a JSON array of one native metric sample
 RECORD = 4  # body: the record's kind, a zero byte, and its JSON body
+RECORDS = 5  # the same with several bodies, one a line, that share kind, step and epoch
 
-FRAME_NAMES = {ROW: "history row", ROW_EXACT: "history row", METRIC: "metric", RECORD: "record"}
+FRAME_NAMES = {
+    ROW: "history row",
+    ROW_EXACT: "history row",
+    METRIC: "metric",
+    RECORD: "record",
+    RECORDS: "records",
+}
 
 SEGMENT_MAGIC = b"QUARKJ1\n"
 SEGMENT_VERSION = 1
@@ -96,6 +103,13 @@ def frame_crc(sealed: bytes, body: bytes) -> int:
     for start in range(0, len(body), _CRC_PIECE):
         checksum = crc32(view[start : start + _CRC_PIECE], checksum)
     return checksum
+
+
+def frame_name(kind: int, body: bytes) -> str:
+    """Return what to call a frame when it is counted: a record by its own kind."""
+    if kind in (RECORD, RECORDS):
+        return body.partition(b"\0")[0].decode(errors="replace")
+    return FRAME_NAMES.get(kind, "record")
 
 
 def aligned(position: int) -> int:

@@ -24,14 +24,13 @@ from quark import clock, ids, ui
 from quark.pipeline.diagnostics import LossCounter
 from quark.pipeline.frames import (
     FRAME_HEADER_BYTES,
-    FRAME_NAMES,
     LEAD,
     MARK,
-    RECORD,
     SEALED,
     Frame,
     SegmentMeta,
     frame_crc,
+    frame_name,
 )
 from quark.pipeline.memory_ring import MemoryRing
 from quark.pipeline.segment_chain import SegmentChain, Unshipped
@@ -137,12 +136,12 @@ class Journal:
         if self._forked:
             self._reopen_after_fork()
         if self._closed:
-            self._lose(_kind_name(kind, body), "closed")
+            self._lose(frame_name(kind, body), "closed")
             return 0
         needed = FRAME_HEADER_BYTES + len(body)
         if self._ring is None and self._position + needed > self._limit:
             if not essential and self.size_bytes + self._config.segment_bytes > self._budget:
-                self._lose(_kind_name(kind, body), "spool_full")
+                self._lose(frame_name(kind, body), "spool_full")
                 return 0
             self._rotate(needed)
         if self._ring is None:
@@ -154,7 +153,7 @@ class Journal:
     def _keep_in_memory(self, frame: Frame) -> None:
         assert self._ring is not None
         for evicted in self._ring.push(frame):
-            self._lose(_kind_name(evicted.kind, evicted.body), "memory_full")
+            self._lose(frame_name(evicted.kind, evicted.body), "memory_full")
 
     @property
     def _budget(self) -> int:
@@ -342,7 +341,7 @@ class Journal:
         in_memory = self._ring.peek() if self._ring is not None else []
         self._chain.close(keep=self.pending > len(in_memory))
         for frame in in_memory:
-            self._losses.add(_kind_name(frame.kind, frame.body), "never_written")
+            self._losses.add(frame_name(frame.kind, frame.body), "never_written")
         if self._writer_lock is not None:
             self._writer_lock.release(remove=True)
         with contextlib.suppress(OSError):
@@ -377,12 +376,6 @@ _HELP = {
     "or have the store answer again.",
     "memory_full": "Nothing can be written and the memory set aside is full; make room.",
 }
-
-
-def _kind_name(kind: int, body: bytes) -> str:
-    if kind == RECORD:
-        return body.partition(b"\0")[0].decode(errors="replace")
-    return FRAME_NAMES.get(kind, "record")
 
 
 def _frame(seq: int, kind: int, body: bytes, step: int, time_us: int) -> Frame:

@@ -10,25 +10,25 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
-from quark import ids, jsonio, ui
-from quark.clock import SYSTEM_CLOCK, format_timestamp, parse_timestamp
-from quark.errors import SchemaValidationError, SessionStoreError
+from quark import ids, ui
+from quark.clock import SYSTEM_CLOCK, format_timestamp
+from quark.errors import SessionStoreError
 from quark.persistence.open import open_store
+from quark.pipeline.deferred import Deferred, DeferredQueue
 from quark.pipeline.diagnostics import Diagnostics, LossCounter
 from quark.pipeline.disabled_journal import DisabledJournal
 from quark.pipeline.faults import FaultLog
-from quark.pipeline.frames import METRIC, RECORD, SegmentMeta
+from quark.pipeline.frames import SegmentMeta
 from quark.pipeline.journal import Journal, JournalConfig
-from quark.pipeline.rows import Fallback, as_scalar_or_list, encode_row
 from quark.pipeline.shipper import Shipper, ShipperConfig
 from quark.records import Record
+from quark.session.intake import Intake
 from quark.session.places import local_root
 from quark.session.reading import deliver_tail
 from quark.settings import Settings, distributed_rank
-from quark.storage.batch import NO_STEP
 from quark.storage.layout import journal_path, run_path, shared_mark_path
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ R = TypeVar("R", bound=Record)
 _LOCAL_CLOSE_ATTEMPTS = 3
 
 
-class RunHandle:
+class RunHandle(Intake):
     """Logs into a run and reads it back. Owns its store, journal and shipper."""
 
     def __init__(
@@ -96,7 +96,7 @@ class RunHandle:
         )
         if not owner:
             self._mark_shared()
-        self._on_batch = on_batch
+        self._deferred = DeferredQueue(self.faults)
         self._shipper = Shipper(
             self.journal,
             self._store,
@@ -110,73 +110,10 @@ class RunHandle:
             losses=self.losses,
             on_batch=on_batch,
         )
+        self._shipper.add_duty(self._deferred.work)
         self._shipper.start()
 
-    # -- in ----------------------------------------------------------------------------------
-
-    def log_row(
-        self,
-        data: Mapping[str, Any],
-        step: int = NO_STEP,
-        time_us: int = 0,
-        fallback: Fallback = as_scalar_or_list,
-    ) -> int:
-        """Keep everything in ``data`` as one history row; return its seq, or 0 if it was dropped.
-
-        Raises:
-            SchemaValidationError: A key is no string.
-            TypeError: A value cannot be kept and ``fallback`` has no other form for it.
-        """
-        kind, body = encode_row(data, fallback)
-        return self.journal.append(kind, body, step, time_us)
-
-    def log_metric(
-        self,
-        key: str,
-        value: float,
-        step: int | None,
-        epoch: int | None,
-        description: str | None,
-        metadata: Mapping[str, Any] | None,
-        time_us: int,
-    ) -> str:
-        """Keep one sample of a metric; return its record's id, or "" if it was dropped."""
-        # The value is finite, so ``null`` can only stand for None, and there is nothing to check.
-        plain = description is None and not metadata
-        encode = jsonio.raw_dumps if plain else jsonio.dumps
-        body = encode([key, value, epoch, description, metadata or None])
-        place = NO_STEP if step is None else step
-        seq = self.journal.append(METRIC, body, place, time_us)
-        return ids.record_id(self.journal.writer_id, seq) if seq else ""
-
-    def emit(self, kind: type[R], *, timestamp: str | None = None, **fields: Any) -> R:
-        """Keep a record of ``kind`` and return it. Its fields are JSON or become it.
-
-        Raises:
-            SchemaValidationError: A field has no JSON form, or ``timestamp`` is not ISO 8601.
-        """
-        time_us = SYSTEM_CLOCK.time_us() if timestamp is None else timestamp_us(timestamp)
-        body = jsonio.dumps({name: value for name, value in fields.items() if value is not None})
-        step = fields.get("step")
-        seq = self.journal.append(
-            RECORD,
-            kind.KIND.encode() + b"\0" + body,
-            NO_STEP if step is None else step,
-            time_us,
-            essential=kind.ESSENTIAL,
-        )
-        return kind(
-            id=ids.record_id(self.journal.writer_id, seq) if seq else "",
-            run_id=self.run_id,
-            timestamp=format_timestamp(time_us),
-            **fields,
-        )
-
-    def log_console_line(self, stream: str, text: str, cut: bool = False) -> int:
-        """Keep a line of ``stdout`` or ``stderr``, free of secrets; return its seq or 0."""
-        fields = {"stream": stream, "text": text}
-        body = jsonio.dumps({**fields, "truncated": True} if cut else fields)
-        return self.journal.append(RECORD, b"console_line\0" + body)
+    # -- the console ---------------------------------------------------------------------------
 
     def capture_console(self, log_path: Path | None = None, *, listening: bool = True) -> None:
         """Keep what is written to stdout and stderr until :meth:`stop_console` or the end.
@@ -210,6 +147,7 @@ class RunHandle:
             return 0
         if self._console is not None:
             self._console.work()
+        self._deferred.drain()
         seconds = (
             self.settings.finish_timeout_seconds if timeout_seconds is None else timeout_seconds
         )
@@ -285,6 +223,14 @@ class RunHandle:
         """Have ``chore`` called once in the background, when nothing waits for delivery."""
         self._shipper.add_chore(chore)
 
+    def defer(self, work: Deferred) -> bool:
+        """Have ``work`` resolved in the background once it is ready, in order, and before any
+        :meth:`flush` returns; False (and counted) if too much waits already."""
+        if self._deferred.add(work):
+            return True
+        self.losses.add(work.what, "behind")
+        return False
+
     def diagnostics(self) -> Diagnostics:
         """Return what was accepted, delivered and lost so far."""
         return self._shipper.diagnostics()
@@ -305,6 +251,7 @@ class RunHandle:
         if self._closed:
             return self.journal.pending
         self.stop_console()
+        self._deferred.drain()
         pending = self._shipper.close(self.settings.finish_timeout_seconds)
         self._closed = True
         store = self._store
@@ -345,7 +292,9 @@ class RunHandle:
         What it prints is not followed; the streams are given back already.
         """
         self._console = None
+        self._deferred = DeferredQueue(self.faults)
         self._shipper.reset_after_fork()
+        self._shipper.add_duty(self._deferred.work)
 
     @property
     def shared(self) -> bool:
@@ -375,18 +324,3 @@ class RunHandle:
 
 def _is_local(settings: Settings) -> bool:
     return settings.persistence_url is None or not settings.persistence_url.startswith("http")
-
-
-def timestamp_us(timestamp: str) -> int:
-    """Return a caller's timestamp as microseconds.
-
-    Raises:
-        SchemaValidationError: It is not ISO 8601.
-    """
-    try:
-        return parse_timestamp(timestamp)
-    except (TypeError, ValueError) as error:
-        raise SchemaValidationError(
-            f"Timestamp {timestamp!r} is not valid: it must be ISO 8601 such as "
-            "'2026-05-07T00:00:00Z'."
-        ) from error

@@ -12,7 +12,7 @@ from quark.naming import split_key
 from quark.pipeline.rows import as_scalar_or_list
 from quark.records import EventRecord, MetricRecord
 from quark.session.events import check_index
-from quark.session.handle import timestamp_us
+from quark.session.intake import timestamp_us
 from quark.session.resolve import Target
 from quark.writers.base import RecordWriter
 from quark.writers.filters import step_range

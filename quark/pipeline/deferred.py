@@ -1,0 +1,92 @@
+"""What was measured but is still on its way from a device.
+
+A training thread must not wait for a GPU. So it starts a copy, hands over a :class:`Deferred`, and
+goes on; the shipper's thread looks which copies have arrived and journals what they say. Until then
+a measurement lives in memory alone: it is what a SIGKILL can take, usually a fifth of a second's
+worth.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from quark.pipeline.faults import FaultLog
+
+#: What may wait at once. Beyond it new measurements are refused (and counted), not the training
+#: slowed down.
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+
+
+class Deferred:
+    """Something that becomes records later. Subclasses say when and how."""
+
+    #: For the count of losses: the kind of what it will become.
+    what = "measurement"
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = max(1, size_bytes)
+        self._once = threading.RLock()
+        self._resolved = False
+
+    def ready(self) -> bool:
+        """Say whether :meth:`resolve` would not have to wait. Never waits itself."""
+        return True
+
+    def resolve(self) -> None:
+        """Journal what was measured, waiting for it if need be; a second call does nothing."""
+        with self._once:
+            if not self._resolved:
+                self._resolved = True
+                self._journal()
+
+    def _journal(self) -> None:
+        raise NotImplementedError
+
+
+class DeferredQueue:
+    """Resolves in the order of :meth:`add`. Any thread may add; one at a time resolves."""
+
+    def __init__(self, faults: FaultLog, max_bytes: int = MAX_WAITING_BYTES) -> None:
+        self._faults = faults
+        self._max_bytes = max_bytes
+        self._waiting: deque[Deferred] = deque()
+        self._waiting_bytes = 0
+        self._count_lock = threading.RLock()
+        self._lock = threading.RLock()  # reentrant: a signal handler may end the run
+
+    def add(self, work: Deferred) -> bool:
+        """Take ``work``; False if too much waits already."""
+        with self._count_lock:
+            if self._waiting and self._waiting_bytes + work.size_bytes > self._max_bytes:
+                return False
+            self._waiting_bytes += work.size_bytes
+        self._waiting.append(work)
+        return True
+
+    def work(self) -> None:
+        """Resolve what is ready, up to the first that is not. Called in the background."""
+        with self._lock:
+            while self._waiting and self._waiting[0].ready():
+                self._resolve(self._waiting.popleft(), strict=False)
+
+    def drain(self) -> None:
+        """Resolve everything, waiting for it.
+
+        Raises:
+            Exception: What a measurement failed with, in strict mode.
+        """
+        if not self._waiting_bytes:
+            return
+        with self._lock:
+            while self._waiting:
+                self._resolve(self._waiting.popleft(), strict=None)
+
+    def _resolve(self, work: Deferred, *, strict: bool | None) -> None:
+        try:
+            work.resolve()
+        except Exception as error:
+            self._faults.record(f"a {work.what} could not be resolved", error, strict=strict)
+        finally:
+            with self._count_lock:
+                self._waiting_bytes -= work.size_bytes
