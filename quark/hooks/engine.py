@@ -1,0 +1,309 @@
+"""HookEngine: what layers put out in a forward pass and get back in a backward pass.
+
+Between probed steps nothing is attached anywhere. During one there is a single hook for all
+modules of the process, so that the model itself is never changed and pickles and deep-copies as
+before. Gradients come by hooks on the modules' outputs, which in-place activations do not disturb
+(full backward hooks of modules do not bear them).
+
+A model behind ``torch.compile`` runs uncompiled during probed steps, because compiled code has no
+modules left to look at; in all other steps it runs as compiled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from quark.hooks import eager
+from quark.hooks.config import HookEngineConfig
+from quark.hooks.emitted import Emitted, Outbox, emit
+from quark.hooks.grad_scale import ScalerFinder
+from quark.hooks.modules import Spot, check_model, find_spots, tensors_in
+from quark.hooks.probe import Probe, Sighting, rows
+from quark.hooks.statistics import Sent, Slot
+from quark.pipeline.deferred import Deferred
+from quark.records import LayerSummaryRecord
+from quark.session.events import check_index
+from quark.session.handle import RunHandle
+from quark.session.resolve import Target
+from quark.storage.model import RecordFilter
+from quark.writers.base import RecordWriter
+from quark.writers.filters import step_range
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class HookEngine(RecordWriter[LayerSummaryRecord]):
+    """Writes layer summaries of the steps that its schedule probes, and reads them back.
+
+    Args:
+        session: The run.
+        model: Any ``torch.nn.Module``. It is not changed.
+        optimizer: Tells the ``GradScaler`` of this model from others, where there are several.
+        config: What to record; all leaf modules at every step by default.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+        SchemaValidationError: ``model`` is no module.
+
+    >>> import tempfile, torch
+    >>> from quark import HookEngine, TrainingSession
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+    >>> with TrainingSession.start_run(project="demo", storage_dir=tempfile.mkdtemp()) as session:
+    ...     with HookEngine(session, model) as hooks:
+    ...         with hooks.step(0) as probe_active:
+    ...             model(torch.ones(4, 2)).sum().backward()
+    ...         [(s.module_name, s.summary_type) for s in hooks.read()]
+    [('0', 'activation'), ('1', 'activation'), ('1', 'gradient'), ('0', 'gradient')]
+    """
+
+    def __init__(
+        self,
+        session: Target,
+        model: Any,
+        optimizer: Any = None,
+        *,
+        config: HookEngineConfig | None = None,
+    ) -> None:
+        self._config = config or HookEngineConfig()
+        self._model: nn.Module | None = check_model(model, purpose="HookEngine")
+        super().__init__(session, batch_size=self._config.batch_size)
+        self._spots = find_spots(self._model, self._config)
+        self._scaler = ScalerFinder(optimizer)
+        self._outbox: Outbox[LayerSummaryRecord] = Outbox(self._config.batch_size)
+        self._probe: Probe | None = None
+        self._late: list[Probe] = []
+        self._detach: contextlib.ExitStack | None = None
+
+    @property
+    def instrumented_module_names(self) -> tuple[str, ...]:
+        """The names, within the model, of the modules that are looked at."""
+        return tuple(spot.module_name for spot in self._spots.values())
+
+    def use_grad_scaler(self, scaler: Any) -> None:
+        """Name the ``GradScaler`` that scales this model's gradients, where it is not found."""
+        self._scaler.use(scaler)
+
+    def should_probe(self, step: int) -> bool:
+        """Say whether the schedule probes ``step``."""
+        check_index("step", step)
+        return self._config.schedule.includes(step)
+
+    def begin_step(self, step: int, *, epoch: int | None = None) -> bool:
+        """Start a step; say whether it is probed. A step that is still open ends first.
+
+        Raises:
+            SchemaValidationError: ``step`` or ``epoch`` is no integer from 0 on.
+            WriterClosedError: The engine was closed or the run has ended.
+        """
+        self._check_open()
+        check_index("epoch", epoch)
+        probed = self.should_probe(step)
+        if self._probe is not None or self._late:
+            self.end_step()
+        if probed:
+            self._probe = Probe(step, epoch)
+            self._guard("hooks could not be set", self._attach)
+        return probed
+
+    def end_step(self) -> None:
+        """End the step: hooks are gone, and what they saw is on its way. Does not wait.
+
+        Gradients of this step that come later (``backward`` after the end) are still taken; they
+        are sent with the next step, or by :meth:`flush`.
+        """
+        probe, self._probe = self._probe, None
+        detach, self._detach = self._detach, None
+        if detach is not None:
+            detach.close()
+        if probe is not None:
+            self._late.append(probe)
+        self._send_late()
+        self._late = [late for late in self._late[-1:] if not late.saw_backward]
+
+    @contextlib.contextmanager
+    def step(self, step: int, *, epoch: int | None = None) -> Iterator[bool]:
+        """Put the forward and backward pass of a step inside; gives whether it is probed.
+
+        Hooks are removed, and what they saw is kept, also when an exception comes out of it.
+        """
+        probed = self.begin_step(step, epoch=epoch)
+        try:
+            yield probed
+        finally:
+            self.end_step()
+
+    def flush(self) -> tuple[LayerSummaryRecord, ...]:
+        """Wait for what was measured and have the store take it; return the records since the
+        last flush or batch.
+
+        Raises:
+            SessionStoreError: The store cannot take them, and the run is strict.
+        """
+        self._send_late()
+        super().flush()
+        return () if self._handle.journal.pending else self._outbox.take()
+
+    def read(
+        self,
+        *,
+        module_name: str | None = None,
+        module_type: str | None = None,
+        summary_type: str | None = None,
+        hook_direction: str | None = None,
+        step: int | None = None,
+        step_min: int | None = None,
+        step_max: int | None = None,
+        epoch: int | None = None,
+        epoch_min: int | None = None,
+        epoch_max: int | None = None,
+        limit: int | None = None,
+    ) -> tuple[LayerSummaryRecord, ...]:
+        """Return summaries in the order in which they were stored; ``limit`` keeps the newest.
+
+        Raises:
+            SchemaValidationError: A filter breaks a rule.
+            SessionStoreError: The store does not answer.
+        """
+        wanted = {
+            "module_name": module_name,
+            "module_type": module_type,
+            "summary_type": summary_type,
+            "hook_direction": hook_direction,
+        }
+        where = RecordFilter(
+            steps=step_range(step, step_min, step_max, epoch, epoch_min, epoch_max, limit),
+            equals={name: value for name, value in wanted.items() if value is not None},
+        )
+        if not self._closed:
+            self.flush()
+        with self._handle.reading() as store:
+            return store.records.read(LayerSummaryRecord, self._handle.run_id, where)
+
+    def close(self) -> None:
+        """End an open step, flush and let go of the model; a second call does nothing."""
+        if self._closed:
+            return
+        try:
+            self.end_step()
+        finally:
+            super().close()
+            self._model = None
+            self._spots = {}
+            self._late = []
+
+    # -- during a probed step ------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        from torch.nn.modules.module import register_module_forward_hook
+
+        self._detach = contextlib.ExitStack()
+        self._detach.enter_context(eager.instead_of_compiled())
+        handle = register_module_forward_hook(self._on_forward)
+        self._detach.callback(handle.remove)
+
+    def _on_forward(self, module: nn.Module, args: Any, output: Any) -> None:
+        spot = self._spots.get(id(module._forward_hooks))
+        probe = self._probe
+        if spot is not None and probe is not None:
+            try:
+                self._see_output(probe, spot, output)
+            except Exception as error:
+                self._fault("a forward hook failed", error)
+
+    def _see_output(self, probe: Probe, spot: Spot, output: Any) -> None:
+        import torch
+
+        if torch._C._current_graph_task_id() != -1:
+            return  # a checkpointed part that is computed once more, during the backward pass
+        config = self._config
+        grad_enabled = torch.is_grad_enabled()
+        call_index = probe.call_index(spot)
+        alone = type(output) is torch.Tensor
+        for path, tensor in (("", output),) if alone else tensors_in(output):
+            if tensor.dtype is torch.float16:
+                probe.saw_float16 = True
+            if config.capture_forward:
+                probe.see(spot, tensor, call_index, path, grad_enabled=grad_enabled)
+            if config.capture_backward and grad_enabled and tensor.requires_grad:
+                tensor.register_hook(self._gradient_hook(probe, spot, call_index, path))
+
+    def _gradient_hook(
+        self, probe: Probe, spot: Spot, call_index: int, path: str
+    ) -> Callable[[Tensor], None]:
+        def on_gradient(gradient: Tensor) -> None:
+            try:
+                if not probe.saw_backward:
+                    probe.saw_backward = True
+                    self._on_first_gradient(probe)
+                probe.see_gradient(spot, gradient, call_index, path)
+            except Exception as error:
+                self._fault("a backward hook failed", error)
+
+        return on_gradient
+
+    def _on_first_gradient(self, probe: Probe) -> None:
+        if probe.saw_float16:
+            probe.scale = self._scaler.scale_now()
+
+    # -- afterwards ----------------------------------------------------------------------------
+
+    def _send_late(self) -> None:
+        for late in self._late:
+            self._guard("layer summaries could not be sent", partial(self._send, late))
+
+    def _send(self, probe: Probe) -> None:
+        if probe.sighted:
+            sighted, probe.sighted = probe.sighted, []
+            scale = probe.board.add(probe.scale) if probe.scale is not None else None
+            sent = probe.board.send()
+            self._handle.defer(_LayerSummaries(self, probe, sighted, sent, scale))
+
+    def _emitted(self, emitted: Emitted[LayerSummaryRecord]) -> None:
+        if self._outbox.add(emitted):
+            self._handle.request_flush()
+
+    def _guard(self, cause: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self._fault(cause, error)
+
+    def _fault(self, cause: str, error: Exception) -> None:
+        self._handle.faults.record(cause, error, strict=self._config.raise_on_error)
+
+
+class _LayerSummaries(Deferred):
+    """What the hooks saw of one step, on its way from the device."""
+
+    what = LayerSummaryRecord.KIND
+
+    def __init__(
+        self,
+        engine: HookEngine,
+        probe: Probe,
+        sighted: list[Sighting],
+        sent: Sent,
+        scale: Slot | None,
+    ) -> None:
+        super().__init__(sent.size_bytes)
+        self._engine = engine
+        self._handle: RunHandle = engine._handle
+        self._place = (probe.step, probe.epoch, probe.time_us)
+        self._sighted = sighted
+        self._sent = sent
+        self._scale = scale
+
+    def ready(self) -> bool:
+        return self._sent.ready()
+
+    def _journal(self) -> None:
+        step, epoch, time_us = self._place
+        found = list(rows(self._sighted, self._sent, self._scale))
+        emitted = emit(
+            self._handle, LayerSummaryRecord, found, step=step, epoch=epoch, time_us=time_us
+        )
+        self._engine._emitted(emitted)
