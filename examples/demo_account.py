@@ -13,11 +13,15 @@ from quark.persistence.open import open_store
 from quark.records import (
     ConsoleLineRecord,
     HistoryValueRecord,
+    LayerSummaryRecord,
     MetricDefinitionRecord,
+    ParameterSummaryRecord,
     RunRecord,
+    SystemTelemetryRecord,
 )
 from quark.session.reading import load_context
 from quark.settings import Settings
+from quark.storage.batch import NO_STEP
 from quark.storage.model import RunQuery
 from quark.storage.protocols import Store
 
@@ -52,8 +56,10 @@ def account(store: Store, run: RunRecord) -> list[str]:
     steps: list[set[int]] = []
     for key, stats in keys.items():
         series = store.points.series(run.id, key, columns="step_value")
-        steps.append(set(series.step.tolist()))
+        steps.append({step for step in series.step.tolist() if step != NO_STEP})
         read = len(series)
+        if key.startswith("system/") and read == stats.count:
+            continue  # summed up below
         same = "as stored" if read == stats.count else f"BUT {stats.count} ARE STORED"
         lines.append(
             f"metric     {key:16} {read:6} points read, {same}; lowest {series.value.min():.4g}, "
@@ -65,16 +71,52 @@ def account(store: Store, run: RunRecord) -> list[str]:
         parts += [f"summary {', '.join(rule.summary)}"] if rule.summary else []
         lines.append(f"defined    {rule.name:16} {'; '.join(parts)}".rstrip())
     for name, value in run.summary.items():
-        if not name.startswith("_"):
+        if not name.startswith(("_", "gradients/", "parameters/")):
             lines.append(f"summary    {name} = {value}")
     rows = len(set().union(*steps))
     logged = int(run.summary.get("_step", rows - 1)) + 1
+    lines += measured(store, run)
     console = store.records.read(ConsoleLineRecord, run.id)
     if console:
         lines.append(f"console    {len(console)} lines; the last: {console[-1].text}")
     verdict = "nothing is missing" if rows == logged else f"{logged - rows} ARE MISSING"
     lines.append(f"in all     {points} points of {len(keys)} metrics, {values} other values")
     lines.append(f"           {logged} rows logged, {rows} rows stored: {verdict}")
+    return lines
+
+
+def measured(store: Store, run: RunRecord) -> list[str]:
+    """Return what is kept besides what the script logged: of the machine, layers and parameters."""
+    lines = []
+    samples = store.records.read(SystemTelemetryRecord, run.id)
+    series = [key for key in store.points.keys(run.id) if key.startswith("system/")]
+    if samples:
+        memory_mib = max((sample.process_rss_bytes or 0) for sample in samples) / 2**20
+        lines.append(
+            f"system     {len(samples)} samples in {len(series)} series; the process had up to "
+            f"{memory_mib:.0f} MiB"
+        )
+    layers = store.records.read(LayerSummaryRecord, run.id)
+    if layers:
+        gradients = [one for one in layers if one.summary_type == "gradient"]
+        steepest = max(gradients, key=lambda one: one.norm or 0.0)
+        lines.append(
+            f"layers     {len(layers)} summaries of {len({one.module_name for one in layers})} "
+            f"layers at {len({one.step for one in layers})} steps; the largest gradient norm was "
+            f"{steepest.norm:.3g}, of layer {steepest.module_name} at step {steepest.step}"
+        )
+    parameters = store.records.read(ParameterSummaryRecord, run.id)
+    if parameters:
+        histograms = [
+            one
+            for one in store.records.read(HistoryValueRecord, run.id)
+            if one.key.startswith(("gradients/", "parameters/"))
+        ]
+        names = {(one.module_name, one.parameter_name) for one in parameters}
+        lines.append(
+            f"parameters {len(parameters)} summaries of {len(names)} parameters at "
+            f"{len({one.step for one in parameters})} steps, and {len(histograms)} histograms"
+        )
     return lines
 
 

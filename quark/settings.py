@@ -126,6 +126,9 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
         "What runs inside each session, as `module:attribute`; separated by commas in the "
         "variable.",
     )
+    system_sample_seconds: float = _setting(
+        10.0, "QUARK_SYSTEM_SAMPLE_SECONDS", "How often W&B runs sample the machine; 0: never."
+    )
     capture_environment: bool = _setting(
         True,
         None,
@@ -391,5 +394,6 @@ _EXTRA_RULES: dict[str, Rule] = {
     "ship_interval_seconds": _above(0),
     "finish_timeout_seconds": _at_least(0),
     "extensions": _extension_names,
+    "system_sample_seconds": lambda x: "" if x == 0 or x >= 0.1 else "be 0 or at least 0.1",
 }
 _FIELDS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}

@@ -125,7 +125,10 @@ RULES: dict[str, OneHome] = {
             "pipeline/worker.py": "worker: a bug of ours must not end the thread that delivers",
             "pipeline/shipper.py": "worker: whatever a store raises, the journal keeps the frames",
             "session/console.py": "probe: what is printed goes out, whatever becomes of its copy",
+            "telemetry/barrier.py": "probe: a driver or a system file may fail in any way",
             "session/extension.py": "rule and probe: an extension is somebody else's code",
+            "writers/artifact_retention.py": "hook: the user's, called after what was stored",
+            "writers/batch_extraction.py": "hook: an adapter is the user's code",
         },
         faulty=(
             "try: f()\nexcept: pass",

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 class Transfer:
-    """Carries ``tensor`` to the host. Whoever hands it over does not write into it any more."""
+    """Carries ``tensor`` to the host.
 
-    def __init__(self, tensor: Tensor) -> None:
+    Whoever hands it over does not write into it any more; with ``keep`` they may.
+    """
+
+    def __init__(self, tensor: Tensor, *, keep: bool = False) -> None:
         import torch
 
         self.size_bytes = tensor.numel() * tensor.element_size()
@@ -28,6 +31,8 @@ class Transfer:
             self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._arrived.record(torch.cuda.current_stream(tensor.device))
             self._tensor = host
+        elif keep:
+            self._tensor = tensor.clone()
 
     def ready(self) -> bool:
         """Say whether :meth:`wait` would come back at once. Never waits."""

@@ -175,6 +175,18 @@ class RunHandle(Intake):
             self._shipper.wake()
 
     @contextlib.contextmanager
+    def at_rest(self) -> Iterator[Store]:
+        """Give the store as it is, without waiting for what was logged: for payloads."""
+        if self._store is not None:
+            yield self._store
+            return
+        store = open_store(self.settings)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @contextlib.contextmanager
     def reading(self) -> Iterator[Store]:
         """Give the store, with everything logged so far in it.
 
@@ -230,6 +242,10 @@ class RunHandle(Intake):
             return True
         self.losses.add(work.what, "behind")
         return False
+
+    def settle(self) -> None:
+        """Wait for everything that was deferred, and journal it. Not for the store."""
+        self._deferred.drain()
 
     def diagnostics(self) -> Diagnostics:
         """Return what was accepted, delivered and lost so far."""

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256 as new_sha256
+from hashlib import file_digest, sha256 as new_sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,8 +71,8 @@ class FolderBlobs:
 
     def _keep(self, incoming: Path, sha256: str) -> None:
         path = self._path(sha256)
-        if path.exists():
-            return
+        if path.exists() and _digest(path) == sha256:
+            return  # kept already, and not damaged since
         path.parent.mkdir(parents=True, exist_ok=True)
         incoming.replace(path)
         _sync_folder(path.parent)
@@ -96,6 +96,11 @@ def _write(path: Path, source: BinaryIO | bytes) -> tuple[str, int]:
         file.flush()
         os.fsync(file.fileno())
         return digest.hexdigest(), file.tell()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _pieces(source: BinaryIO | bytes) -> Iterator[bytes | memoryview]:

@@ -28,6 +28,7 @@ from quark.compat.wandb.summary_reading import (
     with_floats,
 )
 from quark.compat.wandb.symbols import refuse_attribute
+from quark.compat.wandb.system_history import system_rows
 from quark.errors import RunNotFoundError
 from quark.pipeline.recovery import PROCESS_LOST
 from quark.records import ConsoleLineRecord, RunRecord, RunStatus
@@ -199,10 +200,13 @@ class ApiRun:
     ) -> Any:
         """Return all rows, or ``samples`` of them at even distances if that is given.
 
-        A DataFrame if ``pandas`` is true and pandas is installed, else a list of dicts.
+        A DataFrame if ``pandas`` is true and pandas is installed, else a list of dicts. The stream
+        ``system`` is the samples of the machine in place of what was logged.
         """
+        if stream == "system":
+            return self._system_history(samples, keys, as_frame=pandas)
         if stream != "default":
-            raise refuse_attribute("Api run", "system_metrics")
+            raise CommError(f"stream is {stream!r}, but must be 'default' or 'system'.")
         wanted = None if keys is None else [x_axis, *(key for key in keys if key != x_axis)]
         with self._reading() as store:
             parts = list(history.parts(store, self._record, keys=wanted))
@@ -213,6 +217,25 @@ class ApiRun:
         rows = [row for part in parts for row in (part.rows() if isinstance(part, Table) else part)]
         chosen = self._sampled(len(rows), samples)
         return rows if chosen is None else [rows[index] for index in chosen]
+
+    @property
+    def system_metrics(self) -> dict[str, float]:
+        """The latest sample of the machine; empty if there is none."""
+        with self._reading() as store:
+            rows = system_rows(store, self._record)
+        clock = ("_timestamp", "_runtime")
+        return {key: value for key, value in (rows or [{}])[-1].items() if key not in clock}
+
+    def _system_history(
+        self, samples: int | None, keys: Sequence[str] | None, *, as_frame: bool
+    ) -> Any:
+        with self._reading() as store:
+            rows = system_rows(store, self._record, keys)
+        chosen = self._sampled(len(rows), samples)
+        rows = rows if chosen is None else [rows[index] for index in chosen]
+        if as_frame and importlib.util.find_spec("pandas"):
+            return import_module("pandas").DataFrame.from_records(rows)
+        return rows
 
     def _sampled(self, count: int, samples: int | None) -> list[int] | None:
         """Return which of ``count`` rows to give, None for all; say so if it is not all."""

@@ -57,7 +57,9 @@ def parts(
     late = late_frames(store, run.id)
     wanted = frozenset(keys or ()) - OWN_KEYS or None
     stats = [
-        stats for key, stats in store.points.keys(run.id).items() if wanted is None or key in wanted
+        stats
+        for key, stats in store.points.keys(run.id).items()
+        if stats.step_max is not None and (wanted is None or key in wanted)
     ]
     for window in _windows(stats, steps):
         sources = _sources(store, run.id, [each.key for each in stats], wanted, window, late)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from quark.session import RunRequest, TrainingSession
 from quark.session.places import local_root
 from quark.session.request import Resume
 from quark.settings import Settings as QuarkSettings
+from quark.telemetry import SAMPLER
 
 DEFAULT_PROJECT = "uncategorized"
 
@@ -188,7 +190,7 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
         session = TrainingSession.open(
             RunRequest(
                 project=project,
-                settings=where,
+                settings=_sampled(where),
                 run_id=run_id or generate_id(),
                 resume=resume,
                 reopen_completed=True,
@@ -222,6 +224,13 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
         run = Run(session, wanted, config=values)
     console.follow(session, wanted)
     return run
+
+
+def _sampled(where: QuarkSettings) -> QuarkSettings:
+    """Return the settings of a run that samples the machine, as often as ``where`` says."""
+    if not where.system_sample_seconds:
+        return where
+    return replace(where, extensions=(*where.extensions, SAMPLER))
 
 
 def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str, Any]) -> Run:

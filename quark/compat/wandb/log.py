@@ -18,12 +18,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from quark.compat.wandb.awaited import AwaitedRow, split
 from quark.compat.wandb.term import termwarn
-from quark.compat.wandb.values import SCALARS, flatten, join, merge, paths, plain
+from quark.compat.wandb.values import SCALARS, all_texts, flatten, join, merge, paths
 from quark.errors import SchemaValidationError
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Definitions
+    from quark.pipeline.deferred import Deferred
 
 _all_scalars = SCALARS.issuperset
 _MAX_SHAPES = 4096
@@ -147,12 +149,8 @@ class RowLog:
                 f"log() takes a dict of values by their names, not a {type(data).__name__}."
             )
         number = None if step is None else _step_number(step)
-        nested = {}
-        for key, value in data.items():
-            nested[key if type(key) is str else _key(key)] = (
-                value if type(value) in SCALARS else plain(value)
-            )
-        if self._short_way and _all_scalars(map(type, nested.values())):
+        nested, tensors = split(data if all_texts(map(type, data)) else _with_texts(data))
+        if not tensors and self._short_way and _all_scalars(map(type, nested.values())):
             self.log(nested, number, commit)
             return
         flat_row = flatten(nested)
@@ -167,7 +165,8 @@ class RowLog:
                 return
             closes = (number is None) if commit is None else commit
             if self._definitions is not None:
-                missing = self._definitions.missing(tuple(flat_row))
+                awaited = tuple(".".join(way) for way in tensors)
+                missing = self._definitions.missing((*flat_row, *awaited))
                 if missing:
                     added = self._step_metrics(missing, row)
                     flat_row.update(added)
@@ -183,6 +182,25 @@ class RowLog:
                 self._closed_row = row
             else:
                 self._add_to_row(nested, row, before, closes=closes)
+            if tensors:
+                self._await(AwaitedRow(row, tensors, self._take_awaited))
+
+    def _take_awaited(self, nested: dict[str, Any], row: int, time_us: int) -> None:
+        """Put what has arrived from a device into its row, which may be closed by now."""
+        self._append_at(flatten(nested), row, time_us)
+        with self._lock:
+            if self._definitions is None:
+                merge(nested, self._last)
+            else:
+                self._definitions.close_nested(nested, self._last)
+
+    def _await(self, row: Deferred) -> None:
+        """Have ``row`` resolved later; at once where nothing runs in the background."""
+        row.resolve()
+
+    def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> None:
+        """Append a part of a row that was logged at an earlier moment."""
+        self._append(row, step)
 
     def _log_late(self, row: dict[str, Any], step: int) -> None:
         if not self._warned_late:
@@ -262,6 +280,10 @@ class RowLog:
 
     def _check_may_log(self) -> None:
         """Raise if nothing can be logged any more; overridden where a run can be finished."""
+
+
+def _with_texts(data: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key if type(key) is str else _key(key): value for key, value in data.items()}
 
 
 def _key(key: Any) -> str:

@@ -21,7 +21,8 @@ def quark_settings(wanted: Settings) -> QuarkSettings:
     on this machine, so ``offline`` delivers to it too; only a service is not spoken to then.
 
     Raises:
-        InvalidSettingError: The entity cannot be a workspace.
+        InvalidSettingError: The entity cannot be a workspace, or what is to be the interval of
+            samples is none.
     """
     base = QuarkSettings.load()
     changes: dict[str, Any] = {}
@@ -29,12 +30,21 @@ def quark_settings(wanted: Settings) -> QuarkSettings:
         changes["storage_dir"] = os.fspath(wanted.root_dir)
     if wanted.entity:
         changes["workspace"] = wanted.entity
+    changes.update(_sampling(wanted))
     if wanted.mode == "offline" and (base.persistence_url or "").startswith("http"):
         changes["mode"] = "offline"
     try:
         return replace(base, **changes)
     except SettingsError as error:
         raise InvalidSettingError(str(error)) from error
+
+
+def _sampling(wanted: Settings) -> dict[str, Any]:
+    """Return how often the machine is sampled, where the script or a variable says so."""
+    if wanted.x_disable_stats or getattr(wanted, "_disable_stats", None):
+        return {"system_sample_seconds": 0.0}
+    seconds = wanted.x_stats_sampling_interval
+    return {} if seconds is None else {"system_sample_seconds": seconds}
 
 
 def launch_metadata(wanted: Settings) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from quark.records import RunStatus
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Definitions
+    from quark.pipeline.deferred import Deferred
     from quark.session import TrainingSession
 
 
@@ -33,6 +34,7 @@ class RunIdentity(RowLog):
     """
 
     __slots__ = (
+        "_awaited",
         "_config",
         "_entity",
         "_finished",
@@ -61,6 +63,7 @@ class RunIdentity(RowLog):
         resumed: bool = False,
     ) -> None:
         super().__init__(session.log_row, first_row)
+        self._awaited = 0  # how many parts of rows have waited for a device so far
         self._session = session
         self._settings = settings
         self._pid = os.getpid()
@@ -83,7 +86,7 @@ class RunIdentity(RowLog):
         if definitions is not None:
             definitions.earlier = self._earlier
         self._config = Config(config, self._config_changed)
-        self._summary = Summary(self._last, self._summary_changed, self._clock_values)
+        self._summary = Summary(self._last, self._summary_changed, self._clock_values, self._settle)
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -284,6 +287,21 @@ class RunIdentity(RowLog):
         except SchemaValidationError as error:
             raise TypeError(f"Summary key {key!r} cannot be kept: {error}") from error
 
+    def _settle(self) -> None:
+        """Wait for values that are still on their way from a device."""
+        if self._awaited and not isinstance(self._session, NullSession):
+            self._session.handle.settle()
+
+    def _await(self, row: Deferred) -> None:
+        if isinstance(self._session, NullSession):
+            row.resolve()
+        elif self._session.handle.defer(row):
+            self._awaited += 1
+
+    def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> None:
+        if not isinstance(self._session, NullSession):
+            self._session.handle.log_row(row, step, time_us)
+
     def _clock_values(self) -> dict[str, Any]:
         if self._closed_row is None:
             return {}
@@ -319,6 +337,7 @@ class RunIdentity(RowLog):
         self._session.emit(LateRowRecord, seq=seq, keys=tuple(row), step=step)
 
     def _final_summary(self) -> dict[str, Any]:
+        self._settle()
         self._close_open_row()
         runtime_seconds = (SYSTEM_CLOCK.time_us() - self._start_us) / 1e6
         last = {**self._last, **self._clock_values(), **self._joint_summary()}

@@ -44,7 +44,7 @@ class SubSummary(MutableMapping[str, Any]):
             self._note((key,), removed=True)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_values", "_changed", "_clock_values"):
+        if name.startswith("__") or name in ("_values", "_changed", "_clock_values", "_settle"):
             raise AttributeError(name)  # a copy that is not filled yet
         return self[name]
 
@@ -102,23 +102,28 @@ class Summary(SubSummary):
     """The summary of a run, on top of the log's own last values.
 
     ``changed`` is told the way to what the script changed or removed; ``clock_values`` gives
-    ``_step``, ``_runtime`` and ``_timestamp`` once a row was closed.
+    ``_step``, ``_runtime`` and ``_timestamp`` once a row was closed. Before anything is read,
+    ``settle`` waits for values that are still on their way from a device.
     """
 
-    __slots__ = ("_clock_values",)
+    __slots__ = ("_clock_values", "_settle")
 
     _clock_values: Callable[[], dict[str, Any]]
+    _settle: Callable[[], None]
 
     def __init__(
         self,
         values: dict[str, Any],
         changed: Changed,
         clock_values: Callable[[], dict[str, Any]],
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(values, changed)
         object.__setattr__(self, "_clock_values", clock_values)
+        object.__setattr__(self, "_settle", settle)
 
     def __getitem__(self, key: str) -> Any:
+        self._settle()
         if key.startswith("_"):
             found = self._clock_values().get(key)
             if found is not None:
@@ -126,6 +131,7 @@ class Summary(SubSummary):
         return super().__getitem__(key)
 
     def __iter__(self) -> Iterator[str]:
+        self._settle()
         return iter(tuple({**self._values, **self._clock_values()}))
 
     def __len__(self) -> int:

@@ -144,7 +144,11 @@ class _Reader:
         return max((step for step in steps if step is not None), default=-1) + 1
 
     def _last_time_us(self) -> int:
-        times = [stats.last_time_us for stats in self._points.values()]
+        times = [
+            stats.last_time_us
+            for stats in self._points.values()
+            if stats.last_step is not None  # samples of the machine are no rows
+        ]
         times += [parse_timestamp(records[-1].timestamp) for records in self._values.values()]
         return max(times, default=0)
 
@@ -207,14 +211,16 @@ class _Reader:
     def _last_row(self, key: str) -> Iterator[_Event]:
         """Yield what a key whose last value is shown does to the summary: its last row."""
         stats, records = self._points.get(key), self._values.get(key)
-        if key in self._late_keys or (stats is not None and records):
+        if stats is not None and stats.step_max is None and not records:
+            return  # a sample of the machine
+        is_sampled_too = stats is not None and stats.last_step is None
+        if key in self._late_keys or is_sampled_too or (stats is not None and records):
             rows = self._key_rows(key)
             if not len(rows.steps):
                 return
             step, value = int(rows.steps[-1]), rows.value(len(rows.steps) - 1)
         elif stats is not None:
-            if stats.last_step is None:
-                return
+            assert stats.last_step is not None
             step, value = stats.last_step, plain_number(stats.last_value)
         else:
             assert records

@@ -27,13 +27,14 @@ start_time starting_step step summary sweep_id sweep_url sync_dir tags url write
 console entity mode project quiet reinit resume root_dir run_group run_id run_job_type run_name
 run_notes run_tags silent config_paths disable_code disable_git git_commit git_remote_url host
 ignore_globs notebook_name program save_code sweep_id symlink use_dot_wandb username x_files_dir
-x_label x_primary x_start_time x_sync_dir_suffix x_update_finish_state
+x_disable_stats x_label x_primary x_start_time x_stats_sampling_interval x_sync_dir_suffix
+x_update_finish_state
 """,
     "Api": "default_entity flush project projects run runs viewer",
     "Api run": """
 config console_logs delete entity file files history id json_config lastHistoryStep load metadata
-name path rawconfig save scan_history state storage_id summary summary_metrics update url user
-username wait_until_finished group job_type tags notes created_at project
+name path rawconfig save scan_history state storage_id summary summary_metrics system_metrics
+update url user username wait_until_finished group job_type tags notes created_at project
 """,
 }
 
@@ -51,7 +52,7 @@ max_end_of_run_history_metrics max_end_of_run_summary_metrics organization progr
 program_relpath relogin resume_from resumed sagemaker_disable settings_system show_colors
 show_emoji show_errors show_info show_warnings stop_fn stop_on_fatal_error strict summary_timeout
 summary_warnings sweep_param_path sync_tensorboard table_raise_on_max_row_limit_exceeded
-x_cli_only_mode x_disable_machine_info x_disable_meta x_disable_stats x_disable_viewer x_executable
+x_cli_only_mode x_disable_machine_info x_disable_meta x_disable_viewer x_executable
 x_extra_http_headers x_file_stream_max_bytes x_file_stream_max_line_bytes x_file_stream_no_gzip
 x_file_stream_retry_max x_file_stream_retry_wait_max_seconds x_file_stream_retry_wait_min_seconds
 x_file_stream_timeout_seconds x_file_stream_transmit_interval x_file_transfer_retry_max
@@ -66,7 +67,7 @@ x_stats_coreweave_metadata_endpoint x_stats_cpu_count x_stats_cpu_logical_count
 x_stats_dcgm_exporter x_stats_disk_paths x_stats_gpu_count x_stats_gpu_device_ids x_stats_gpu_type
 x_stats_neuron_monitor_config_path x_stats_no_cgroup x_stats_open_metrics_endpoints
 x_stats_open_metrics_filters x_stats_open_metrics_http_headers x_stats_pid
-x_stats_sampling_interval x_stats_self_usage x_stats_track_process_tree x_sync
+x_stats_self_usage x_stats_track_process_tree x_sync
 x_transaction_log_flush_interval
 """,
 }
@@ -94,7 +95,7 @@ update_automation upsert_run_queue user user_agent users webhook_integrations
 """,
     "Api run": """
 beta_scan_history create display download_history_exports load_full_data log_artifact
-logged_artifacts snake_to_camel stop sweep sweep_name system_metrics to_html update_state
+logged_artifacts snake_to_camel stop sweep sweep_name to_html update_state
 upload_file use_artifact used_artifacts
 """,
 }
@@ -129,11 +130,13 @@ NOTES: dict[tuple[str, str], str] = {
     ("Run", "dir"): "W&B's folder; a link to `.quark/runs/<id>/files`.",
     ("Settings", "ignore_globs"): "`save` leaves out what they fit.",
     ("Settings", "x_primary"): "Not given: the process that starts a shared run ends it.",
+    ("Settings", "x_stats_sampling_interval"): "10 seconds unless it is given.",
     ("Api", "default_entity"): "The workspace, `local`.",
     ("Api", "viewer"): "The workspace, as a user: there are no accounts.",
     ("Api run", "url"): "None.",
     ("Api run", "history"): "All rows, unless `samples` is given; NaN and the infinities are "
     "floats, not strings.",
+    ("Api run", "system_metrics"): "Quark's keys, and W&B's where they mean the same.",
     ("Api run", "user"): "The workspace, as a user.",
     ("Api run", "username"): "The workspace.",
     ("Api run", "delete"): "Refuses a run that a process still writes into.",

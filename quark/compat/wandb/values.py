@@ -26,7 +26,7 @@ SCALARS = frozenset({float, int, str, bool})
 LIST_LIMIT = 32
 HISTOGRAM_BINS = 32
 
-_all_texts = frozenset({str}).issuperset
+all_texts = frozenset({str}).issuperset
 
 _MAX_DEPTH = 60
 _MAX_TYPES = 4096
@@ -200,6 +200,8 @@ def dotted_name(value: Any) -> str:
 
 def _converter(value: Any) -> _Converter:
     """Choose how values of this type become plain."""
+    if hasattr(value, "as_plain"):  # a data type of the shim's own
+        return lambda value, depth: value.as_plain()
     for kinds, convert in _BY_TYPE:
         if isinstance(value, kinds):
             return convert
@@ -219,7 +221,7 @@ def _converter(value: Any) -> _Converter:
 def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     if (
         type(value) is dict
-        and _all_texts(map(type, value))
+        and all_texts(map(type, value))
         and SCALARS.issuperset(map(type, value.values()))
     ):
         return value.copy()
@@ -264,15 +266,10 @@ def _array(value: Any, depth: int) -> Any:
 
 
 def _histogram(array: Any) -> dict[str, Any]:
-    import numpy as np  # who logs a large array has paid for it
+    from quark.compat.wandb.histogram import count
 
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        array = array.float() if array.is_floating_point() else array
-    numbers = np.asarray(array.numpy() if hasattr(array, "numpy") else array)
-    numbers = numbers[np.isfinite(numbers)]
-    counts, edges = np.histogram(numbers, bins=HISTOGRAM_BINS)
-    return {"_type": "histogram", "values": counts.tolist(), "bins": edges.tolist()}
+    counts, edges = count(array, HISTOGRAM_BINS)
+    return {"_type": "histogram", "values": counts, "bins": edges}
 
 
 #: Modules whose numbers and ids are kept as their text: exactly, and without a warning.
