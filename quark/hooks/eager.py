@@ -1,10 +1,20 @@
-"""Running compiled models as they were written, for the length of a probed step."""
+"""Running compiled models as they were written, for the length of a probed step.
+
+The switch is one for the whole process, and engines open and close their steps in any order. So
+they share one turn of it, which ends with the last of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+
+_lock = threading.RLock()
+_turn = contextlib.ExitStack()
+_sharers = 0
 
 
 @contextlib.contextmanager
@@ -14,15 +24,44 @@ def instead_of_compiled() -> Iterator[None]:
     Costs nothing in a process that compiles nothing. Before torch 2.6 there is no such switch, and
     compiled parts stay unseen.
     """
-    dynamo = sys.modules.get("torch._dynamo")  # nothing was compiled if it is not even loaded
-    if dynamo is None:
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled if it is not even loaded
         yield
         return
+    _enter()
+    try:
+        yield
+    finally:
+        _leave()
+
+
+def _enter() -> None:
+    global _sharers
     import torch
 
-    set_stance = getattr(torch.compiler, "set_stance", None)
-    if set_stance is None:
-        yield
-        return
-    with set_stance("force_eager"):
-        yield
+    with _lock:
+        set_stance = getattr(torch.compiler, "set_stance", None)
+        if not _sharers and set_stance is not None:
+            _turn.enter_context(set_stance("force_eager"))
+            _turn.callback(_without_warning())
+        _sharers += 1
+
+
+def _without_warning() -> Callable[[], None]:
+    """Silence what torch says of global hooks on compiled modules: ours look at nothing but the
+    modules inside. Return what ends that."""
+    warnings.filterwarnings("ignore", "Using `torch.compile.* when there are global hooks")
+    entry = warnings.filters[0]
+
+    def end() -> None:
+        if entry in warnings.filters:
+            warnings.filters.remove(entry)  # type: ignore[attr-defined]
+
+    return end
+
+
+def _leave() -> None:
+    global _sharers
+    with _lock:
+        _sharers -= 1
+        if not _sharers:
+            _turn.close()

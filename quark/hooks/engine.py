@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quark.hooks import eager
 from quark.hooks.config import HookEngineConfig
 from quark.hooks.emitted import Emitted, Outbox, emit
-from quark.hooks.grad_scale import ScalerFinder
+from quark.hooks.grad_scale import ScalerFinder, is_float16_autocast
 from quark.hooks.modules import Spot, check_model, find_spots, tensors_in
-from quark.hooks.probe import Probe, Sighting, rows
-from quark.hooks.statistics import Sent, Slot
+from quark.hooks.probe import Probe, Seen, rows
 from quark.pipeline.deferred import Deferred
 from quark.records import LayerSummaryRecord
 from quark.session.events import check_index
@@ -35,6 +33,9 @@ from quark.writers.filters import step_range
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+#: What a sighting takes in memory until it is journaled.
+_SIGHTING_BYTES = 1000
+
 
 class HookEngine(RecordWriter[LayerSummaryRecord]):
     """Writes layer summaries of the steps that its schedule probes, and reads them back.
@@ -42,7 +43,7 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
     Args:
         session: The run.
         model: Any ``torch.nn.Module``. It is not changed.
-        optimizer: Tells the ``GradScaler`` of this model from others, where there are several.
+        optimizer: Taken so that all instruments are made alike; not looked at.
         config: What to record; all leaf modules at every step by default.
 
     Raises:
@@ -72,10 +73,10 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         self._model: nn.Module | None = check_model(model, purpose="HookEngine")
         super().__init__(session, batch_size=self._config.batch_size)
         self._spots = find_spots(self._model, self._config)
-        self._scaler = ScalerFinder(optimizer)
+        self._scaler = ScalerFinder()
         self._outbox: Outbox[LayerSummaryRecord] = Outbox(self._config.batch_size)
         self._probe: Probe | None = None
-        self._late: list[Probe] = []
+        self._late: Probe | None = None  # of the step before, which may still get gradients
         self._detach: contextlib.ExitStack | None = None
 
     @property
@@ -84,7 +85,11 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         return tuple(spot.module_name for spot in self._spots.values())
 
     def use_grad_scaler(self, scaler: Any) -> None:
-        """Name the ``GradScaler`` that scales this model's gradients, where it is not found."""
+        """Name the ``GradScaler`` that scales this model's gradients.
+
+        It is found by itself where the model runs in float16 and all scalers of the process have
+        the same scale.
+        """
         self._scaler.use(scaler)
 
     def should_probe(self, step: int) -> bool:
@@ -102,11 +107,14 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         self._check_open()
         check_index("epoch", epoch)
         probed = self.should_probe(step)
-        if self._probe is not None or self._late:
+        if self._probe is not None or self._late is not None:
             self.end_step()
         if probed:
             self._probe = Probe(step, epoch)
-            self._guard("hooks could not be set", self._attach)
+            try:
+                self._attach()
+            except Exception as error:
+                self._fault("hooks could not be set", error)
         return probed
 
     def end_step(self) -> None:
@@ -115,14 +123,19 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         Gradients of this step that come later (``backward`` after the end) are still taken; they
         are sent with the next step, or by :meth:`flush`.
         """
-        probe, self._probe = self._probe, None
+        late, self._late, self._probe = self._late, self._probe, None
         detach, self._detach = self._detach, None
         if detach is not None:
             detach.close()
-        if probe is not None:
-            self._late.append(probe)
+        if late is not None:
+            late.end()
+            self._send(late)
         self._send_late()
-        self._late = [late for late in self._late[-1:] if not late.saw_backward]
+
+    def name_step(self, step: int) -> None:
+        """Give the open step its number, where that is not known before its end."""
+        if self._probe is not None:
+            self._probe.step = step
 
     @contextlib.contextmanager
     def step(self, step: int, *, epoch: int | None = None) -> Iterator[bool]:
@@ -190,10 +203,14 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         try:
             self.end_step()
         finally:
-            super().close()
-            self._model = None
-            self._spots = {}
-            self._late = []
+            late, self._late = self._late, None
+            if late is not None:
+                late.end()
+            try:
+                super().close()
+            finally:
+                self._model = None
+                self._spots = {}
 
     # -- during a probed step ------------------------------------------------------------------
 
@@ -217,24 +234,44 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
     def _see_output(self, probe: Probe, spot: Spot, output: Any) -> None:
         import torch
 
-        if torch._C._current_graph_task_id() != -1:
-            return  # a checkpointed part that is computed once more, during the backward pass
-        config = self._config
         grad_enabled = torch.is_grad_enabled()
-        call_index = probe.call_index(spot)
         alone = type(output) is torch.Tensor
-        for path, tensor in (("", output),) if alone else tensors_in(output):
+        tensors = (("", output),) if alone else tensors_in(output)
+        if torch._C._current_graph_task_id() != -1:
+            # A checkpointed part, which is computed once more during the backward pass.
+            again = probe.recomputed_index(spot)
+            if again is None:
+                return  # its graph was there the first time, and so are the hooks
+            call_index, measured = again, False
+        else:
+            call_index = probe.call_index(spot, grad_enabled=grad_enabled)
+            measured = self._config.capture_forward
+            if not probe.saw_forward:
+                probe.saw_forward = True
+                probe.saw_float16 = is_float16_autocast()
+        linked = self._config.capture_backward and grad_enabled
+        for path, tensor in tensors:
             if tensor.dtype is torch.float16:
                 probe.saw_float16 = True
-            if config.capture_forward:
+            if measured:
                 probe.see(spot, tensor, call_index, path, grad_enabled=grad_enabled)
-            if config.capture_backward and grad_enabled and tensor.requires_grad:
-                tensor.register_hook(self._gradient_hook(probe, spot, call_index, path))
+            if linked and tensor.requires_grad:
+                self._await_gradient(probe, spot, tensor, call_index, path)
+
+    def _await_gradient(
+        self, probe: Probe, spot: Spot, tensor: Tensor, call_index: int, path: str
+    ) -> None:
+        hook = self._gradient_hook(probe, spot, call_index, path)
+        handle = tensor.register_hook(hook)  # type: ignore[no-untyped-call]
+        if tensor.is_leaf:  # a parameter or an input: it outlives the step
+            probe.keep(handle)
 
     def _gradient_hook(
         self, probe: Probe, spot: Spot, call_index: int, path: str
     ) -> Callable[[Tensor], None]:
         def on_gradient(gradient: Tensor) -> None:
+            if probe.over:
+                return
             try:
                 if not probe.saw_backward:
                     probe.saw_backward = True
@@ -246,31 +283,26 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         return on_gradient
 
     def _on_first_gradient(self, probe: Probe) -> None:
-        if probe.saw_float16:
-            probe.scale = self._scaler.scale_now()
+        if probe.saw_float16 or self._scaler.named:
+            probe.scales = self._scaler.scales_now()
 
     # -- afterwards ----------------------------------------------------------------------------
 
     def _send_late(self) -> None:
-        for late in self._late:
-            self._guard("layer summaries could not be sent", partial(self._send, late))
+        if self._late is not None:
+            self._send(self._late)
 
     def _send(self, probe: Probe) -> None:
-        if probe.sighted:
-            sighted, probe.sighted = probe.sighted, []
-            scale = probe.board.add(probe.scale) if probe.scale is not None else None
-            sent = probe.board.send()
-            self._handle.defer(_LayerSummaries(self, probe, sighted, sent, scale))
+        try:
+            seen = probe.send()
+            if seen is not None:
+                self._handle.defer(_LayerSummaries(self, probe, seen))
+        except Exception as error:
+            self._fault("layer summaries could not be sent", error)
 
     def _emitted(self, emitted: Emitted[LayerSummaryRecord]) -> None:
         if self._outbox.add(emitted):
             self._handle.request_flush()
-
-    def _guard(self, cause: str, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception as error:
-            self._fault(cause, error)
 
     def _fault(self, cause: str, error: Exception) -> None:
         self._handle.faults.record(cause, error, strict=self._config.raise_on_error)
@@ -281,28 +313,21 @@ class _LayerSummaries(Deferred):
 
     what = LayerSummaryRecord.KIND
 
-    def __init__(
-        self,
-        engine: HookEngine,
-        probe: Probe,
-        sighted: list[Sighting],
-        sent: Sent,
-        scale: Slot | None,
-    ) -> None:
-        super().__init__(sent.size_bytes)
+    def __init__(self, engine: HookEngine, probe: Probe, seen: Seen) -> None:
+        super().__init__(seen.sent.size_bytes + len(seen.sighted) * _SIGHTING_BYTES)
+        self.strict = engine._config.raise_on_error
+        self.record_count = len(seen.sighted)
         self._engine = engine
         self._handle: RunHandle = engine._handle
         self._place = (probe.step, probe.epoch, probe.time_us)
-        self._sighted = sighted
-        self._sent = sent
-        self._scale = scale
+        self._seen = seen
 
     def ready(self) -> bool:
-        return self._sent.ready()
+        return self._seen.sent.ready()
 
     def _journal(self) -> None:
         step, epoch, time_us = self._place
-        found = list(rows(self._sighted, self._sent, self._scale))
+        found = list(rows(self._seen))
         emitted = emit(
             self._handle, LayerSummaryRecord, found, step=step, epoch=epoch, time_us=time_us
         )

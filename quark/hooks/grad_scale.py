@@ -3,7 +3,8 @@
 Under float16 autocast, losses are multiplied by a scale that is thousands to millions, so that
 small gradients do not become 0. What a hook sees during ``backward`` is that much too large. The
 scaler is not among the arguments of a :class:`~quark.hooks.engine.HookEngine`, so it is looked for
-once, among the objects of the process, the first time that float16 is seen.
+among the objects of the process, the first time that float16 is seen. Several scalers usually
+have one and the same scale, and then it does not matter which it was.
 """
 
 from __future__ import annotations
@@ -20,47 +21,53 @@ _MAX_SEARCHES = 3
 
 
 class ScalerFinder:
-    """Finds the scaler of one model's training. ``use`` names it, which needs no search."""
+    """Finds the scalers of one model's training. ``use`` names the one, which needs no search."""
 
-    def __init__(self, optimizer: Any = None) -> None:
-        self._optimizer = optimizer
-        self._scaler: weakref.ref[Any] | None = None
+    def __init__(self) -> None:
+        self._scalers: list[weakref.ref[Any]] = []
         self._searches = 0
+        self.named = False
 
     def use(self, scaler: Any) -> None:
         """Take ``scaler`` as the one that scales the gradients."""
-        self._scaler = weakref.ref(scaler)
-        self._searches = _MAX_SEARCHES
+        self._scalers = [weakref.ref(scaler)]
+        self.named = True
 
-    def scale_now(self) -> Tensor | None:
-        """Return a copy of the scale on its device, without waiting; None if nothing scales."""
-        scaler = self._find()
-        scale = getattr(scaler, "_scale", None) if scaler is not None else None
-        if scale is None or not scaler.is_enabled():
-            return None
-        copied: Tensor = scale.detach().clone()  # ``update`` changes the scale in place
-        return copied
-
-    def _find(self) -> Any:
-        found = self._scaler() if self._scaler is not None else None
-        if found is None and self._searches < _MAX_SEARCHES:
+    def scales_now(self) -> tuple[Tensor, ...]:
+        """Return copies of the scales that gradients may have been multiplied by, on their
+        devices and without waiting; none if nothing scales."""
+        scalers = [scaler for reference in self._scalers if (scaler := reference()) is not None]
+        if not scalers and not self.named and self._searches < _MAX_SEARCHES:
             self._searches += 1
-            found = self._search()
-            self._scaler = weakref.ref(found) if found is not None else None
-        return found
+            scalers = _search()
+            self._scalers = [weakref.ref(scaler) for scaler in scalers]
+        # ``update`` changes a scale in place, so what is kept is a copy.
+        return tuple(
+            scaler._scale.detach().clone()
+            for scaler in scalers
+            if scaler.is_enabled() and scaler._scale is not None
+        )
 
-    def _search(self) -> Any:
-        """Return the one scaler that is in use, or of several the one that has seen the
-        optimizer; None if that leaves a choice."""
-        import torch
 
-        kinds = tuple({torch.amp.GradScaler, torch.cuda.amp.GradScaler})
-        scalers = [
-            thing
-            for thing in gc.get_objects()
-            if issubclass(type(thing), kinds) and getattr(thing, "_scale", None) is not None
-        ]
-        if len(scalers) > 1 and self._optimizer is not None:
-            key = id(self._optimizer)
-            scalers = [one for one in scalers if key in one._per_optimizer_states] or scalers
-        return scalers[0] if len(scalers) == 1 else None
+def is_float16_autocast() -> bool:
+    """Say whether operations on a GPU or a CPU are cast to float16 just now."""
+    import torch
+
+    if not hasattr(torch, "get_autocast_dtype"):  # before torch 2.4
+        return torch.is_autocast_enabled() and torch.get_autocast_gpu_dtype() is torch.float16
+    return any(
+        torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16
+        for kind in ("cuda", "cpu")
+    )
+
+
+def _search() -> list[Any]:
+    """Return the scalers of this process that have scaled something."""
+    import torch
+
+    kinds = tuple({torch.amp.GradScaler, torch.cuda.amp.GradScaler})
+    return [
+        thing
+        for thing in gc.get_objects()
+        if issubclass(type(thing), kinds) and getattr(thing, "_scale", None) is not None
+    ]

@@ -23,6 +23,8 @@ _DOT_ELEMENTS = 2**20
 #: Where the squared mean is this much larger than the variance, their difference has lost too many
 #: digits.
 _CANCELLATION = 100.0
+#: Below this, squares of float32 have lost digits or are gone.
+_TINY_SQUARES = 1e-36
 #: So that a value at a bound is beyond what it is compared with.
 _JUST_INSIDE = 1 - 1e-6
 
@@ -44,8 +46,10 @@ def as_plain_tensor(tensor: Tensor) -> Tensor | None:
     if not kind.is_floating_point or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         return None
     x = tensor.detach()
-    if x.layout is not torch.strided:
-        x = x.values() if x.is_nested else x.to_dense()
+    if x.is_nested:
+        x = x.values()
+    elif x.layout is not torch.strided:
+        x = x.to_dense()
     elif type(x) is not torch.Tensor and hasattr(
         x, "to_local"
     ):  # a DTensor: this process's part of it
@@ -60,11 +64,13 @@ def moments_on_cpu(x: Tensor) -> Moments | None:
     import torch
 
     count = x.numel()
-    flat = x.view(-1) if x.is_contiguous() else x.reshape(-1)
+    flat = x.view(-1) if x.is_contiguous() else x.reshape(-1).contiguous()
     if count <= _DOT_ELEMENTS:
         mean = float(flat.sum()) / count
         squares = float(torch.dot(flat, flat)) / count
         variance = squares - mean * mean
+        if squares <= _TINY_SQUARES:
+            return _moments_of_tiny(flat)
         if variance * _CANCELLATION > squares and squares != math.inf:
             return mean, variance, count
         if not math.isfinite(mean):
@@ -74,9 +80,29 @@ def moments_on_cpu(x: Tensor) -> Moments | None:
         flat.view(1, 1, count), None, None, 1, 1, count, 1, 0.0
     )
     mean, reciprocal = float(means), float(reciprocals)
-    if not math.isfinite(mean) or not reciprocal:
+    if not math.isfinite(mean) or not reciprocal > 0:
         return None  # what is not finite, or too large to be squared
+    if math.isinf(reciprocal) and mean * mean <= _TINY_SQUARES:
+        return _moments_of_tiny(flat)
     return mean, 1.0 / reciprocal / reciprocal, count
+
+
+def _moments_of_tiny(flat: Tensor) -> Moments:
+    """Return the moments of what is too small to be squared in float32, or all zeros."""
+    import torch
+
+    low, high = map(float, torch.aminmax(flat))
+    if low == high:
+        return low, 0.0, flat.numel()
+    wide = in_double(flat)
+    mean = float(wide.sum()) / flat.numel()
+    distances = wide - mean
+    return mean, float(torch.dot(distances, distances)) / flat.numel(), flat.numel()
+
+
+def in_double(x: Tensor) -> Tensor:
+    """Return ``x`` in float64, in which everything that float32 holds can be squared."""
+    return x.double()
 
 
 def moments_anywhere(x: Tensor) -> DeviceMoments:
@@ -111,7 +137,9 @@ def count_saturated(finite: Tensor, bounds: tuple[float | None, float | None]) -
     import torch
 
     low, high = bounds
-    if low is not None and high is not None:
+    if low is not None and high is not None and low >= high:
+        beyond = torch.add(torch.ones_like(finite), finite, alpha=0)  # one bound or the other
+    elif low is not None and high is not None:
         middle, reach = (low + high) / 2, (high - low) / 2
         beyond = torch.nn.functional.hardshrink(finite - middle, reach * _JUST_INSIDE)
     elif high is not None:

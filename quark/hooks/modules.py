@@ -36,6 +36,7 @@ class Spot(NamedTuple):
     module_name: str
     module_type: str
     wanted: Wanted
+    hook_table: object  # held, so that nothing else can get its identity
 
 
 def check_model(model: Any, *, purpose: str) -> nn.Module:
@@ -74,7 +75,9 @@ def find_spots(model: nn.Module, config: HookEngineConfig) -> dict[int, Spot]:
                 near_zero=config.dead_unit_epsilon,
                 saturation=_saturation(module, kind.__name__, full_name, config),
             )
-            spots[id(module._forward_hooks)] = Spot(name, kind.__name__, wanted)
+            spots[id(module._forward_hooks)] = Spot(
+                name, kind.__name__, wanted, module._forward_hooks
+            )
     return spots
 
 

@@ -18,6 +18,7 @@ from quark.hooks.kernels import (
     count_away_from_zero,
     count_saturated,
     extremes,
+    in_double,
     moments_anywhere,
     moments_on_cpu,
     not_a_number_unless_finite,
@@ -49,7 +50,9 @@ class Statistics(NamedTuple):
     """What was measured of one tensor; None where no finite element is left to measure.
 
     ``std`` and ``variance`` are of the population, ``norm`` is the L2 norm. Ratios are shares of
-    all elements, 0 to 1.
+    all elements, 0 to 1. Squares are taken in float32 on a device: of finite elements above some
+    1e19 ``std``, ``variance`` and ``norm`` are infinite there (and ``mean`` None where even the
+    sum is), of elements below 1e-19 they may be 0. On a CPU they are right for all of float32.
     """
 
     element_count: int
@@ -65,16 +68,13 @@ class Statistics(NamedTuple):
 
     def divided_by(self, scale: float) -> Statistics:
         """Return what the statistics of the tensor divided by ``scale`` are."""
-        if self.mean is None or self.std is None or self.norm is None:
-            return self
-        std = self.std / scale
         return self._replace(
-            mean=self.mean / scale,
-            std=std,
-            variance=std * std,
-            norm=self.norm / scale,
-            minimum=None if self.minimum is None else self.minimum / scale,
-            maximum=None if self.maximum is None else self.maximum / scale,
+            mean=_divided(self.mean, scale),
+            std=_divided(self.std, scale),
+            variance=_divided(_divided(self.variance, scale), scale),
+            norm=_divided(self.norm, scale),
+            minimum=_divided(self.minimum, scale),
+            maximum=_divided(self.maximum, scale),
         )
 
 
@@ -116,6 +116,7 @@ class StatisticsBoard:
             found = moments_on_cpu(x)
             if found is not None:
                 return _statistics(wanted, x.numel(), [*found, *map(float, _more(x, wanted))])
+            x = in_double(x)
         pieces = [*moments_anywhere(x)]
         if wanted != _NOTHING_MORE:
             pieces += _more(not_a_number_unless_finite(x), wanted)
@@ -181,6 +182,10 @@ def read(slot: Slot | Statistics, sent: Sent, scale: float = 1.0) -> Statistics:
     return slot if scale == 1.0 else slot.divided_by(scale)
 
 
+def _divided(value: float | None, scale: float) -> float | None:
+    return None if value is None else value / scale
+
+
 def _more(finite: Tensor, wanted: Wanted) -> list[Tensor]:
     """Measure what is wanted besides the moments; NaN stands for what is not finite."""
     pieces = []
@@ -208,13 +213,14 @@ def _statistics(wanted: Wanted, total: int, values: list[float]) -> Statistics:
         place += 1
     if wanted.extremes:
         lowest, highest = values[place], values[place + 1]
+    summed = math.isfinite(mean)  # otherwise even the sum was too large for the device's type
     return Statistics(
         total,
         round(total - finite_count),
-        mean,
-        math.sqrt(variance),
-        variance,
-        math.sqrt(finite_count * (variance + mean * mean)),
+        mean if summed else None,
+        math.sqrt(variance) if summed else math.inf,
+        variance if summed else math.inf,
+        math.sqrt(finite_count * (variance + mean * mean)) if summed else math.inf,
         lowest,
         highest,
         near_zero,

@@ -41,6 +41,7 @@ from quark.compat.wandb.term import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from quark.compat.wandb.histogram import Histogram as Histogram
     from quark.compat.wandb.public_api import Api as Api
     from quark.compat.wandb.summary import Summary
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     summary: Summary
     log: Callable[..., None]
     define_metric: Callable[..., Any]
+    watch: Callable[..., None]
+    unwatch: Callable[..., None]
     save: Callable[..., list[str]]
     alert: Callable[..., None]
     mark_preempting: Callable[..., None]
@@ -65,6 +68,8 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name == "Api":
         value = import_module("quark.compat.wandb.public_api").Api
+    elif name == "Histogram":
+        value = import_module("quark.compat.wandb.histogram").Histogram
     elif name == "env":
         value = import_module("quark.compat.wandb.env")
     else:

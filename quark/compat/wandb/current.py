@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from quark.compat.wandb.run import Run
 
 #: Functions of the module that are methods of the open run.
-RUN_METHODS = ("log", "define_metric", "save", "alert", "mark_preempting", "pin_config_keys")
+RUN_METHODS = (
+    "log",
+    "define_metric",
+    "watch",
+    "unwatch",
+    "save",
+    "alert",
+    "mark_preempting",
+    "pin_config_keys",
+)
 
 _namespace: dict[str, Any] = {}
 _open: dict[int, Run] = {}  # in order of their start

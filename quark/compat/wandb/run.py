@@ -64,6 +64,45 @@ class Run(RunIdentity):
         )
         return metric
 
+    def watch(
+        self,
+        models: Any,
+        criterion: Any = None,
+        log: str | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+        log_graph: bool = False,
+    ) -> None:
+        """Follow the gradients and parameters of models, and what their layers put out.
+
+        Args:
+            models: A ``torch.nn.Module``, or several in a list or tuple.
+            criterion: Accepted from W&B's scripts; nothing comes of it.
+            log: ``"gradients"``, ``"parameters"``, ``"all"``, or None for neither.
+            log_freq: Every how many passes something is taken.
+            idx: The number of the first of the models; without it they are counted on.
+            log_graph: Whether to keep the models' graphs.
+
+        Raises:
+            TypeError: One of ``models`` is no module.
+            ValueError: ``log`` or ``log_freq`` is not what it may be.
+        """
+        if self._finished:
+            return  # as with W&B, the one call that a finished run does not refuse
+        if self._watching is None:
+            from quark.compat.wandb.watching import Watching  # torch: only for those who watch
+
+            self._watching = Watching(self)
+        self._watching.watch(models, criterion, log, log_freq, idx, log_graph)
+
+    def unwatch(self, models: Any = None) -> None:
+        """Follow models no longer; without an argument, none at all."""
+        if self._watching is None:
+            from quark.compat.wandb.watching import Watching
+
+            self._watching = Watching(self)
+        self._watching.unwatch(models)
+
     def alert(
         self,
         title: str,
@@ -138,6 +177,8 @@ class Run(RunIdentity):
         if self._finished:
             return
         guest = self.guest
+        if self._watching is not None:
+            self._watching.close()
         if not self.inherited and not self._session.ended:
             self._config.persist()
             if not guest or self._outlives_owner():

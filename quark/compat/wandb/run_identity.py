@@ -22,6 +22,7 @@ from quark.records import RunStatus
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Definitions
+    from quark.compat.wandb.watching import Watching
     from quark.pipeline.deferred import Deferred
     from quark.session import TrainingSession
 
@@ -49,6 +50,7 @@ class RunIdentity(RowLog):
         "_starting_step",
         "_summary",
         "_tags",
+        "_watching",
     )
 
     def __init__(
@@ -66,6 +68,7 @@ class RunIdentity(RowLog):
         self._awaited = 0  # how many parts of rows have waited for a device so far
         self._session = session
         self._settings = settings
+        self._watching: Watching | None = None
         self._pid = os.getpid()
         self._finished = False
         self._resumed = resumed

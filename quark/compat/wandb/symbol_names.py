@@ -9,17 +9,16 @@ allow_val_change group job_type mode reinit resume save_code settings
 
 WORKS: dict[str, str] = {
     "module": """
-api apis attach AlertLevel Api CommError Config Error Run Settings UsageError __version__ alert
-config
-define_metric annotations ensure_configured env errors finish init join log login mark_preempting
-pin_config_keys require run save sdk setup summary teardown termerror termlog termsetup termwarn
-util wandb_lib wandb_sdk
+api apis attach AlertLevel Api CommError Config Error Histogram Run Settings UsageError __version__
+alert annotations config define_metric ensure_configured env errors finish init join log login
+mark_preempting pin_config_keys require run save sdk setup summary teardown termerror termlog
+termsetup termwarn unwatch util wandb_lib wandb_sdk watch
 """,
     "init": _INIT,
     "Run": """
 alert config config_static define_metric dir disabled entity finish group id job_type log
 mark_preempting name notes offline path pin_config_keys project project_url resumed save settings
-start_time starting_step step summary sweep_id sweep_url sync_dir tags url write_logs
+start_time starting_step step summary sweep_id sweep_url sync_dir tags unwatch url watch write_logs
 """,
     "Config": "as_dict get items keys merge_locked persist setdefaults update update_locked",
     "Summary": "get keys update",
@@ -74,16 +73,16 @@ x_transaction_log_flush_interval
 
 LATER: dict[str, str] = {
     "module": """
-Artifact ArtifactTTL Audio Classes EvalTable Graph Histogram Html Image JoinedTable Molecule
+Artifact ArtifactTTL Audio Classes EvalTable Graph Html Image JoinedTable Molecule
 Object3D Plotly Table Video agent agents analytics box3d catboost controller data_types gym helper
 integration jupyter keras lightgbm link_model log_artifact log_model patched plot plot_table
-profiler proto restore sacred sagemaker_auth sklearn sweep tensorboard tensorflow trigger unwatch
-use_artifact use_model visualize wandb wandb_agent wandb_torch watch xgboost
+profiler proto restore sacred sagemaker_auth sklearn sweep tensorboard tensorflow trigger
+use_artifact use_model visualize wandb wandb_agent wandb_torch xgboost
 """,
     "init": "resume_from fork_from sync_tensorboard",
     "Run": """
 display finish_artifact link_artifact link_model log_artifact log_code log_model restore status
-to_html unwatch upsert_artifact use_artifact use_model watch
+to_html upsert_artifact use_artifact use_model
 """,
     "Api": """
 artifact artifact_collection artifact_collection_exists artifact_collections artifact_exists
@@ -115,6 +114,9 @@ NOTES: dict[tuple[str, str], str] = {
     ("module", "wandb_lib"): "`sdk.lib`, as far as it is used.",
     ("module", "wandb_sdk"): "`sdk`, as far as it is used.",
     ("module", "log"): "A row below the open step is kept at its own step, not dropped.",
+    ("module", "Histogram"): "Numbers that are not finite are left out.",
+    ("module", "watch"): "Gradients are those in `.grad` at the end of the backward pass.",
+    ("Run", "watch"): "Gradients are those in `.grad` at the end of the backward pass.",
     ("module", "alert"): "An event of the run and a line on the terminal.",
     ("init", "dir"): "Holds `wandb` and `.quark`; `QUARK_STORAGE_DIR` moves the latter.",
     ("init", "save_code"): "The script is copied into the run's files, below `code`.",

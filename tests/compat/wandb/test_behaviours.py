@@ -12,7 +12,10 @@ from tests.compat.wandb.differential import Behaviour, observe
 
 pytestmark = pytest.mark.wandb_parity
 
-GROUPS = ("log", "summary", "config", "lifecycle", "endings", "environment", "console")
+GROUPS = (
+    *("log", "summary", "config", "lifecycle", "endings", "environment", "console"),
+    "watch",
+)
 LISTED = {name for difference in DIFFERENCES for name in difference.shown_by}
 
 

@@ -1,0 +1,110 @@
+"""``wandb.watch``: histograms of gradients and parameters as W&B has them, and Quark's summaries.
+
+Passes are counted by a hook on one parameter, which is called once a backward pass, and by one on
+the watched module's forward pass; both are left out when the model is pickled or copied. In a pass
+that is due, everything is taken at its end with a few operations, copied without waiting, and made
+into histograms in the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from quark.compat.wandb.term import termwarn
+from quark.session import TrainingSession
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from quark.compat.wandb.run import Run
+    from quark.compat.wandb.watched_model import WatchedModel
+
+WHAT = ("gradients", "parameters", "all")
+
+
+class Watching:
+    """The models that one run watches."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._watched: dict[int, WatchedModel] = {}
+        self._count = 0
+
+    def watch(
+        self,
+        models: Any,
+        criterion: Any = None,
+        log: str | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+        log_graph: bool = False,
+    ) -> None:
+        """Follow models; see :meth:`quark.compat.wandb.run.Run.watch`."""
+        if log is not None and log not in WHAT:
+            raise ValueError(
+                f"log is {log!r}, but must be 'gradients', 'parameters', 'all' or None."
+            )
+        if isinstance(log_freq, bool) or not isinstance(log_freq, int) or log_freq < 0:
+            raise ValueError(f"log_freq is {log_freq!r}, but must be an integer of 0 or more.")
+        if idx is not None and (isinstance(idx, bool) or not isinstance(idx, int)):
+            raise TypeError(f"idx is {idx!r} of type {type(idx).__name__}, but must be an integer.")
+        listed = _listed(models)
+        if not self._run.disabled and log is not None:
+            for place, model in enumerate(listed):
+                self._follow(
+                    model, self._count + place if idx is None else idx + place, log, log_freq
+                )
+        self._count += len(listed)
+
+    def _follow(self, model: nn.Module, number: int, log: str, log_freq: int) -> None:
+        from quark.compat.wandb.watched_model import WatchedModel  # torch
+
+        session = self._run._session
+        if id(model) in self._watched or not isinstance(session, TrainingSession):
+            return
+        self._watched[id(model)] = WatchedModel(
+            self._run,
+            session,
+            model,
+            prefix=f"graph_{number}" if number else "",
+            gradients=log in ("gradients", "all"),
+            parameters=log in ("parameters", "all"),
+            every=max(1, log_freq),
+        )
+
+    def unwatch(self, models: Any = None) -> None:
+        """Let go of models, or of all of them."""
+        if models is None:
+            for watched in self._watched.values():
+                watched.close()
+            self._watched.clear()
+            return
+        for model in models if isinstance(models, (tuple, list)) else (models,):
+            found = self._watched.pop(id(model), None)
+            if found is None:
+                termwarn(f"{model} is not being watched")
+            else:
+                found.close()
+
+    def close(self) -> None:
+        """Let go of everything; what was taken is on its way."""
+        self.unwatch()
+
+
+def _listed(models: Any) -> list[nn.Module]:
+    """Return the models as a list.
+
+    Raises:
+        TypeError: One of them is no ``torch.nn.Module``.
+    """
+    import sys
+
+    torch = sys.modules.get("torch")  # nobody has a module of torch who has not imported it
+    listed: Iterable[Any] = models if isinstance(models, (tuple, list)) else (models,)
+    for model in listed:
+        if torch is None or not isinstance(model, torch.nn.Module):
+            raise TypeError(
+                f"watch() takes a torch.nn.Module, or a list of them, not {type(model).__name__}."
+            )
+    return list(listed)
