@@ -111,6 +111,7 @@ def main():
         {"parameters": sum(p.numel() for p in model.parameters())}, allow_val_change=True
     )
     criterion = nn.CrossEntropyLoss()
+    wandb.watch(model, criterion, log="all", log_freq=10)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from quark.compat.wandb.run import Run
+    from quark.compat.wandb.watched_graph import WatchedGraph
     from quark.compat.wandb.watched_model import WatchedModel
 
 WHAT = ("gradients", "parameters", "all")
@@ -28,7 +29,7 @@ class Watching:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._watched: dict[int, WatchedModel] = {}
+        self._watched: dict[int, list[WatchedModel | WatchedGraph]] = {}
         self._count = 0
 
     def watch(
@@ -50,20 +51,26 @@ class Watching:
         if idx is not None and (isinstance(idx, bool) or not isinstance(idx, int)):
             raise TypeError(f"idx is {idx!r} of type {type(idx).__name__}, but must be an integer.")
         listed = _listed(models)
-        if not self._run.disabled and log is not None:
+        session = self._run._session
+        if isinstance(session, TrainingSession):
             for place, model in enumerate(listed):
-                self._follow(
-                    model, self._count + place if idx is None else idx + place, log, log_freq
-                )
+                number = place + (self._count if idx is None else idx)
+                if id(model) not in self._watched:
+                    self._watched[id(model)] = followers = []
+                    if log_graph:
+                        from quark.compat.wandb.watched_graph import WatchedGraph
+
+                        followers.append(WatchedGraph(self._run, session, model, f"graph_{number}"))
+                    if log is not None:
+                        followers.append(self._follow(session, model, number, log, log_freq))
         self._count += len(listed)
 
-    def _follow(self, model: nn.Module, number: int, log: str, log_freq: int) -> None:
+    def _follow(
+        self, session: TrainingSession, model: nn.Module, number: int, log: str, log_freq: int
+    ) -> WatchedModel:
         from quark.compat.wandb.watched_model import WatchedModel  # torch
 
-        session = self._run._session
-        if id(model) in self._watched or not isinstance(session, TrainingSession):
-            return
-        self._watched[id(model)] = WatchedModel(
+        return WatchedModel(
             self._run,
             session,
             model,
@@ -76,8 +83,8 @@ class Watching:
     def unwatch(self, models: Any = None) -> None:
         """Let go of models, or of all of them."""
         if models is None:
-            for watched in self._watched.values():
-                watched.close()
+            for followers in self._watched.values():
+                _close(followers)
             self._watched.clear()
             return
         for model in models if isinstance(models, (tuple, list)) else (models,):
@@ -85,11 +92,16 @@ class Watching:
             if found is None:
                 termwarn(f"{model} is not being watched")
             else:
-                found.close()
+                _close(found)
 
     def close(self) -> None:
         """Let go of everything; what was taken is on its way."""
         self.unwatch()
+
+
+def _close(followers: list[WatchedModel | WatchedGraph]) -> None:
+    for follower in followers:
+        follower.close()
 
 
 def _listed(models: Any) -> list[nn.Module]:

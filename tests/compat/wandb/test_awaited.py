@@ -43,7 +43,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     wait = Transfer.wait
     monkeypatch.setattr(Transfer, "ready", lambda self: not device.busy)
     monkeypatch.setattr(
-        Transfer, "wait", lambda self: wait(self).as_subclass(torch.Tensor)  # as a copy would be
+        Transfer,
+        "wait",
+        lambda self: wait(self).as_subclass(torch.Tensor),  # as a copy would be
     )
     return device
 

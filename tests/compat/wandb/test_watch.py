@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
+import json
 import os
 import pickle
 import subprocess
@@ -18,11 +20,16 @@ import torch
 from torch import nn
 
 import quark.compat.wandb as wandb
-from quark.records import HistoryValueRecord, LayerSummaryRecord, ParameterSummaryRecord
+from quark.records import (
+    HistoryValueRecord,
+    LayerSummaryRecord,
+    ModelArchitectureRecord,
+    ParameterSummaryRecord,
+)
 from quark.storage.protocols import Store
 from tests.compat.wandb.driver import REAL, SHIM
 
-SCRIPT = '''
+SCRIPT = """
 import json, sys
 from importlib import import_module
 from pathlib import Path
@@ -61,7 +68,7 @@ if hasattr(wandb, "teardown"):
     wandb.teardown()
 from tests.compat.wandb.driver import kept
 Path("kept.json").write_text(json.dumps(kept(sys.argv[1], run_id)))
-'''
+"""
 
 
 def rows_of(package: str, folder: Path) -> dict[str, Any]:
@@ -71,8 +78,6 @@ def rows_of(package: str, folder: Path) -> dict[str, Any]:
     environment["PYTHONPATH"] = str(Path(__file__).parents[3])
     command = [sys.executable, "-c", SCRIPT, package]
     subprocess.run(command, cwd=folder, env=environment, check=True, timeout=100)
-    import json
-
     return dict(json.loads((folder / "kept.json").read_text()))
 
 
@@ -110,7 +115,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     wandb.finish()
 
 
-def network() -> nn.Sequential:
+def network() -> Any:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
 
@@ -284,6 +289,43 @@ def test_gradients_are_complete_when_several_backward_passes_make_them(run: Any)
 
     assert shown["bins"][0] == pytest.approx(complete.min().item())
     assert shown["bins"][-1] == pytest.approx(complete.max().item())
+
+
+def test_the_graph_is_kept_as_a_file_and_as_a_record(run: Any) -> None:
+    model = network()
+    wandb.watch(model, log=None, log_graph=True)
+    train_step(model)
+    wandb.log({"loss": 1})
+
+    shown = dict(run.summary["graph_0"])
+    content = (Path(run.dir) / shown["path"]).read_bytes()
+    graph = json.loads(content)
+    with run._session.reading() as store:
+        (record,) = store.records.read(ModelArchitectureRecord, run.id)
+
+    assert shown["_type"] == "graph-file"
+    assert hashlib.sha256(content).hexdigest() == shown["sha256"]
+    assert len(content) == shown["size"]
+    assert [node["name"] for node in graph["nodes"]] == ["0", "1", "2"]
+    assert graph["nodes"][2]["parameters"] == [["weight", [2, 4]], ["bias", [2]]]
+    assert graph["nodes"][2]["num_parameters"] == [8, 2]
+    assert graph["nodes"][2]["output_shape"] == [[5, 2]]
+    assert len(graph["edges"]) == 2
+    assert record.parameter_count == sum(p.numel() for p in model.parameters())
+    assert record.model_name == "graph_0"
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_graph_without_a_pass_is_the_tree_of_modules(run: Any) -> None:
+    wandb.watch(network(), log=None, log_graph=True)
+    wandb.unwatch()
+
+    with run._session.reading() as store:
+        (record,) = store.records.read(ModelArchitectureRecord, run.id)
+
+    assert [module.module_type for module in record.modules][1:] == ["Linear", "ReLU", "Linear"]
+    assert record.nodes == ()
+    assert "graph_0" not in run.summary
 
 
 def test_a_fault_inside_is_counted_and_stops_nothing(
