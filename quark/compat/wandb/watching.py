@@ -56,7 +56,8 @@ class Watching:
             for place, model in enumerate(listed):
                 number = place + (self._count if idx is None else idx)
                 if id(model) not in self._watched:
-                    self._watched[id(model)] = followers = []
+                    followers: list[WatchedModel | WatchedGraph] = []
+                    self._watched[id(model)] = followers
                     if log_graph:
                         from quark.compat.wandb.watched_graph import WatchedGraph
 

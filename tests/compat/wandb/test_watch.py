@@ -262,7 +262,7 @@ def test_nothing_is_left_after_unwatch_and_finish(run: Any) -> None:
 
 def test_a_compiled_model_is_seen_and_stays_compiled(run: Any) -> None:
     model = network()
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    compiled: Any = torch.compile(model, backend="eager", fullgraph=True)
     wandb.watch(model, log="all", log_freq=3)
     for step in range(6):
         compiled(torch.randn(5, 3)).square().mean().backward()
