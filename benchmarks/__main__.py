@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ingest, lifetimes, log_latency, store_speed, training_overhead
+from benchmarks import (
+    ingest,
+    lifetimes,
+    log_latency,
+    store_speed,
+    training_overhead,
+    watching,
+    watching_memory,
+)
 from benchmarks.measure import table
 
 BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
@@ -22,6 +30,9 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
     "ingest": ("From the journal to the disk and back", ingest.run),
     "store": ("The embedded store alone", store_speed.run),
     "overhead": ("Added to a training step", training_overhead.run),
+    "watching": ("Added to a training step by watching the model", watching.run),
+    "scopes": ("Telemetry's step scope alone", watching.run_scopes),
+    "memory": ("Memory over 10,000 watched steps", watching_memory.run),
 }
 
 

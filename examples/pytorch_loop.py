@@ -1,4 +1,4 @@
-"""Trains a small CNN on scikit-learn's digits with every part of Quark attached to the loop.
+"""Trains a small CNN on scikit-learn's digits, and measures machine, layers and parameters.
 
 The loop is that of the SDK guide: metrics, events, step timings, layer summaries every 25 steps and
 parameter summaries every 50. At the end it tells what was recorded.

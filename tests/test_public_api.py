@@ -17,9 +17,24 @@ BUILT: dict[str, tuple[str, ...]] = {
     ),
     "scalar metrics": ("MetricsLogger", "MetricRecord"),
     "structured events": ("EventLogger", "EventRecord", "LogIdentifier"),
+    "artifacts": ("ArtifactStore", "ARTIFACT_STORAGE_LAYOUT", "ArtifactRecord"),
+    "data diagnostics": (
+        *("DataDiagnostics", "DataDiagnosticsConfig", "BatchDiagnosticRecord"),
+        *("BatchMetadata", "BatchMetadataAdapter", "MappingBatchMetadataAdapter"),
+        *("DataDiagnosticsSummary", "DistributionSummary", "ExposureSummary", "EpochExposure"),
+        *("SampleExposure", "HardBatchFinding", "OutlierReason"),
+    ),
+    "runtime telemetry": ("SystemTelemetry", "SystemTelemetryConfig"),
+    "PyTorch hooks": (
+        *("HookEngine", "HookEngineConfig", "HookScheduleConfig", "LayerFilterConfig"),
+        "LayerSummaryRecord",
+    ),
+    "parameter diagnostics": (
+        *("ParameterDiagnostics", "ParameterDiagnosticsConfig"),
+        *("ParameterSummaryRecord", "ParameterDistributionRecord"),
+    ),
     "records of parts to come": (
-        *("SystemTelemetryRecord", "LayerSummaryRecord", "ParameterSummaryRecord"),
-        *("ParameterDistributionRecord", "ArtifactRecord", "BatchDiagnosticRecord"),
+        "SystemTelemetryRecord",
         *("AlertRecord", "HealthScoreRecord", "EvidenceRecord", "PhaseRecord"),
     ),
     "schemas": (
@@ -31,14 +46,6 @@ BUILT: dict[str, tuple[str, ...]] = {
 
 #: In the map and not built; by the piece of work that brings them.
 TO_COME: dict[str, tuple[str, ...]] = {
-    "measuring training": (
-        *("SystemTelemetry", "SystemTelemetryConfig"),
-        *("HookEngine", "HookEngineConfig", "HookScheduleConfig", "LayerFilterConfig"),
-        *("ParameterDiagnostics", "ParameterDiagnosticsConfig"),
-        *("ArtifactStore", "ARTIFACT_STORAGE_LAYOUT"),
-        *("DataDiagnostics", "DataDiagnosticsConfig", "BatchMetadata", "BatchMetadataAdapter"),
-        "MappingBatchMetadataAdapter",
-    ),
     "judgement": (
         *("AnalyzerEngine", "AnalyzerEngineConfig", "AnalyzerThresholds", "AnalyzerResult"),
         *("PhaseAnalyzer", "PhaseAnalyzerConfig", "PhaseAnalyzerThresholds"),

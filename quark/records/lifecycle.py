@@ -80,6 +80,7 @@ def check_run_transition(run_id: str, current: str, wanted: str) -> None:
     if wanted not in allowed:
         options = ", ".join(sorted(allowed)) or "nothing: it is final"
         raise InvalidRunStateError(
-            f"Run {run_id!r} is {current!r} and cannot become {wanted!r}; from here it can become "
+            f"Run {run_id!r} is {RunStatus(current).value!r} and cannot become "
+            f"{RunStatus(wanted).value!r}; from here it can become "
             f"{options}. Start a new run with parent_run_id={run_id!r} to continue its lineage."
         )

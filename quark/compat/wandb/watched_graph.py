@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quark import jsonio
-from quark.compat.wandb.passes import attach
+from quark.hooks.passes import attach
 from quark.hooks.architecture import log_architecture
 from quark.hooks.architecture_graph import GraphRecorder, ModelGraph
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from quark.clock import SYSTEM_CLOCK
-from quark.compat.wandb.passes import after_this_backward, attach
+from quark.hooks.passes import after_this_backward, attach
 from quark.hooks.config import HookEngineConfig
 from quark.hooks.emitted import emit
 from quark.hooks.engine import HookEngine
