@@ -17,6 +17,14 @@ if TYPE_CHECKING:
         SchemaValidationError as SchemaValidationError,
         SessionStoreError as SessionStoreError,
     )
+    from quark.hooks.config import (
+        HookEngineConfig as HookEngineConfig,
+        HookScheduleConfig as HookScheduleConfig,
+        LayerFilterConfig as LayerFilterConfig,
+        ParameterDiagnosticsConfig as ParameterDiagnosticsConfig,
+    )
+    from quark.hooks.engine import HookEngine as HookEngine
+    from quark.hooks.parameters import ParameterDiagnostics as ParameterDiagnostics
     from quark.records import (
         AlertRecord as AlertRecord,
         ArtifactRecord as ArtifactRecord,
@@ -49,7 +57,29 @@ if TYPE_CHECKING:
         resume_run as resume_run,
         start_run as start_run,
     )
+    from quark.telemetry import (
+        SystemTelemetry as SystemTelemetry,
+        SystemTelemetryConfig as SystemTelemetryConfig,
+    )
     from quark.writers import EventLogger as EventLogger, MetricsLogger as MetricsLogger
+    from quark.writers.artifact_files import ARTIFACT_STORAGE_LAYOUT as ARTIFACT_STORAGE_LAYOUT
+    from quark.writers.artifacts import ArtifactStore as ArtifactStore
+    from quark.writers.batch_config import DataDiagnosticsConfig as DataDiagnosticsConfig
+    from quark.writers.batch_metadata import (
+        BatchMetadata as BatchMetadata,
+        BatchMetadataAdapter as BatchMetadataAdapter,
+        MappingBatchMetadataAdapter as MappingBatchMetadataAdapter,
+    )
+    from quark.writers.batch_results import (
+        DataDiagnosticsSummary as DataDiagnosticsSummary,
+        DistributionSummary as DistributionSummary,
+        EpochExposure as EpochExposure,
+        ExposureSummary as ExposureSummary,
+        HardBatchFinding as HardBatchFinding,
+        OutlierReason as OutlierReason,
+        SampleExposure as SampleExposure,
+    )
+    from quark.writers.data_diagnostics import DataDiagnostics as DataDiagnostics
 
 __version__ = "0.1.0"
 
@@ -61,8 +91,30 @@ _HOMES = {
     "end_run": "quark.session",
     "add_tag": "quark.session",
     "add_log": "quark.session",
+    "HookEngine": "quark.hooks.engine",
+    "HookEngineConfig": "quark.hooks.config",
+    "HookScheduleConfig": "quark.hooks.config",
+    "LayerFilterConfig": "quark.hooks.config",
+    "ParameterDiagnostics": "quark.hooks.parameters",
+    "ParameterDiagnosticsConfig": "quark.hooks.config",
     "MetricsLogger": "quark.writers",
     "EventLogger": "quark.writers",
+    "ArtifactStore": "quark.writers.artifacts",
+    "ARTIFACT_STORAGE_LAYOUT": "quark.writers.artifact_files",
+    "DataDiagnostics": "quark.writers.data_diagnostics",
+    "DataDiagnosticsConfig": "quark.writers.batch_config",
+    "BatchMetadata": "quark.writers.batch_metadata",
+    "BatchMetadataAdapter": "quark.writers.batch_metadata",
+    "MappingBatchMetadataAdapter": "quark.writers.batch_metadata",
+    "DataDiagnosticsSummary": "quark.writers.batch_results",
+    "DistributionSummary": "quark.writers.batch_results",
+    "EpochExposure": "quark.writers.batch_results",
+    "ExposureSummary": "quark.writers.batch_results",
+    "HardBatchFinding": "quark.writers.batch_results",
+    "OutlierReason": "quark.writers.batch_results",
+    "SampleExposure": "quark.writers.batch_results",
+    "SystemTelemetry": "quark.telemetry",
+    "SystemTelemetryConfig": "quark.telemetry",
     "AlertRecord": "quark.records",
     "ArtifactRecord": "quark.records",
     "BatchDiagnosticRecord": "quark.records",

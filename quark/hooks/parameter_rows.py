@@ -60,8 +60,8 @@ def distribution_rows(
             {
                 **reading.place._asdict(),
                 "distribution_type": kind,
-                "bin_edges": edges.tolist(),
-                "counts": counts.tolist(),
+                "bin_edges": tuple(edges.tolist()),
+                "counts": tuple(counts.tolist()),
                 "sample_count": len(measured.sample),
                 "total_count": measured.element_count,
                 "metadata": {**metadata, **odd},

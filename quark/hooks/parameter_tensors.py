@@ -70,7 +70,10 @@ def _negative(value: float | None) -> float | None:
 
 
 class FlatBuffers:
-    """Host memory that is used again, since fresh pages cost more than what is written to them."""
+    """Host memory that is used again, since fresh pages cost more than what is written to them.
+
+    One thread takes; any may give back.
+    """
 
     def __init__(self) -> None:
         self._free: dict[dtype, list[Tensor]] = {}
@@ -120,18 +123,16 @@ class TensorBatch:
         plain = plain_tensor(tensor)
         if plain is None:
             return None
-        count = plain.numel()
-        flat = plain.reshape(-1)
-        stride = 1
+        count, stride = plain.numel(), 1
         if sampled and count > self._max_sample:
             stride = spaced(count, plain.shape, self._max_sample)
         if count <= self._max_whole if measured else stride == 1:
-            group, start, stop = self._lay(flat)
+            group, start, stop = self._lay(plain.reshape(-1))
             return Entry(count, None, group, start, stop, stride, measured, sampled)
         found = self._board.measure(plain, self._wanted) if measured else None
         if not sampled:
             return Entry(count, found)
-        group, start, stop = self._lay(flat[::stride] if stride > 1 else flat)
+        group, start, stop = self._lay(plain.reshape(-1)[::stride])
         return Entry(count, found, group, start, stop, sampled=True)
 
     def add_number(self, number: Tensor) -> Slot:

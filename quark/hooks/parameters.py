@@ -36,7 +36,8 @@ class ParameterDiagnostics(RecordWriter[ParameterSummaryRecord]):
     device: that costs as much memory as the parameters (:attr:`tracked_update_bytes`), bounded by
     the config's ``max_update_bytes``. Until it is read, a snapshot holds a copy of each tensor of
     up to 65,536 elements, and up to ``max_histogram_values`` of each that a distribution is made
-    of; never more than 128 MiB in all (or 256 MiB in float64).
+    of; never more than 128 MiB in all (or 256 MiB in float64). On a CPU, two such copies of up to
+    64 MiB each are kept to be filled again.
 
     Elements that are not finite are left out of all statistics and counted in ``metadata``, as
     ``value_nonfinite_count``, ``gradient_nonfinite_count`` and ``update_nonfinite_count``.

@@ -23,6 +23,10 @@ class Deferred:
 
     #: For the count of losses: the kind of what it will become.
     what = "measurement"
+    #: Whether what waits for it raises a fault of :meth:`resolve`; None: as the run is strict.
+    strict: bool | None = None
+    #: How many records it will become, for the count of losses.
+    record_count = 1
 
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = max(1, size_bytes)
@@ -54,39 +58,55 @@ class DeferredQueue:
         self._waiting_bytes = 0
         self._count_lock = threading.RLock()
         self._lock = threading.RLock()  # reentrant: a signal handler may end the run
+        self._failed: Exception | None = None  # for the next drain to raise
+        self.closed = False
 
     def add(self, work: Deferred) -> bool:
-        """Take ``work``; False if too much waits already."""
+        """Take ``work``; False if too much waits already, or after :meth:`close`."""
         with self._count_lock:
-            if self._waiting and self._waiting_bytes + work.size_bytes > self._max_bytes:
+            too_much = (
+                self._waiting_bytes and self._waiting_bytes + work.size_bytes > self._max_bytes
+            )
+            if self.closed or too_much:
                 return False
             self._waiting_bytes += work.size_bytes
-        self._waiting.append(work)
+            self._waiting.append(work)
         return True
 
     def work(self) -> None:
         """Resolve what is ready, up to the first that is not. Called in the background."""
         with self._lock:
             while self._waiting and self._waiting[0].ready():
-                self._resolve(self._waiting.popleft(), strict=False)
+                self._resolve(self._waiting.popleft())
 
     def drain(self) -> None:
         """Resolve everything, waiting for it.
 
         Raises:
-            Exception: What a measurement failed with, in strict mode.
+            Exception: What a measurement failed with, here or before in the background, if that
+                is strict. Everything else is resolved first.
         """
-        if not self._waiting_bytes:
-            return
-        with self._lock:
-            while self._waiting:
-                self._resolve(self._waiting.popleft(), strict=None)
+        if self._waiting_bytes:
+            with self._lock:
+                while self._waiting:
+                    self._resolve(self._waiting.popleft())
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
 
-    def _resolve(self, work: Deferred, *, strict: bool | None) -> None:
+    def close(self) -> None:
+        """Refuse what comes from now on, and :meth:`drain` what came before."""
+        with self._count_lock:
+            self.closed = True
+        self.drain()
+
+    def _resolve(self, work: Deferred) -> None:
         try:
             work.resolve()
         except Exception as error:
-            self._faults.record(f"a {work.what} could not be resolved", error, strict=strict)
+            self._faults.record(f"a {work.what} could not be resolved", error, strict=False)
+            if self._faults.strict if work.strict is None else work.strict:
+                self._failed = self._failed or error
         finally:
             with self._count_lock:
                 self._waiting_bytes -= work.size_bytes

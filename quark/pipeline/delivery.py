@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from quark.errors import RecordRejectedError, SchemaValidationError
 from quark.pipeline.decode import decode
 from quark.pipeline.diagnostics import LossCounter
-from quark.pipeline.frames import Frame, SegmentMeta
+from quark.pipeline.frames import Frame, SegmentMeta, record_count
 from quark.pipeline.quarantine import set_aside
 from quark.storage.batch import Batch
 
@@ -56,7 +56,7 @@ class Delivery:
             set_aside(self.run_dir, meta, frames[0], str(error))
             self.refused += 1
             self.last_refusal = str(error)
-            self._lose("record", "rejected")
+            self.losses.add("record", "rejected", record_count(frames[0].kind, frames[0].body))
             return
         self.points += batch.point_count
         self.records += len(batch.records)

@@ -112,6 +112,18 @@ def frame_name(kind: int, body: bytes) -> str:
     return FRAME_NAMES.get(kind, "record")
 
 
+def record_count(kind: int, body: bytes) -> int:
+    """Return how many records a frame counts for."""
+    return body.count(b"\n") + 1 if kind == RECORDS else 1
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Return a whole frame as it stands in a segment."""
+    size = len(frame.body)
+    sealed = SEALED.pack(frame.seq, frame.time_us, frame.step, frame.kind, 0, MARK, size)
+    return LEAD.pack(size, frame_crc(sealed, frame.body)) + sealed + frame.body
+
+
 def aligned(position: int) -> int:
     """Return the first frame boundary at or after ``position``."""
     return (position + ALIGNMENT - 1) & -ALIGNMENT

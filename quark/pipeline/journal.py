@@ -17,7 +17,8 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 from quark import clock, ids, ui
@@ -29,24 +30,18 @@ from quark.pipeline.frames import (
     SEALED,
     Frame,
     SegmentMeta,
+    encode_frame,
     frame_crc,
-    frame_name,
 )
+from quark.pipeline.journal_config import JournalConfig as JournalConfig
 from quark.pipeline.memory_ring import MemoryRing
 from quark.pipeline.segment_chain import SegmentChain, Unshipped
 from quark.pipeline.segment_file import WritableBytes, WriterLock
+from quark.pipeline.troubles import Troubles
 from quark.storage.batch import NO_STEP
 
 _LENGTH_AND_CRC = LEAD.size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalConfig:
-    """Sizes of a journal; ``max_bytes`` is the disk budget for what is not delivered yet."""
-
-    segment_bytes: int = 4 * 1024 * 1024
-    max_bytes: int = 10 * 1024**3
-    ring_bytes: int = 64 * 1024 * 1024
+_seq_of = attrgetter("seq")
 
 
 class Journal:
@@ -69,8 +64,7 @@ class Journal:
         self._folder = folder
         self._meta = meta
         self._config = config or JournalConfig()
-        self._losses = losses or LossCounter()
-        self._on_trouble = on_trouble
+        self._troubles = Troubles(folder, losses, on_trouble)
         self._on_new_writer = on_new_writer
         self._reset()
         with self._lock:
@@ -130,47 +124,86 @@ class Journal:
         self, kind: int, body: bytes, step: int, time_us: int, essential: bool
     ) -> int:
         if self._changing:
-            self._seq += 1
-            self._deferred.append(_frame(self._seq, kind, body, step, time_us))
-            return self._seq
+            self._seq = seq = self._seq + 1
+            self._deferred.append(_frame(seq, kind, body, step, time_us))
+            return seq
         if self._forked:
             self._reopen_after_fork()
         if self._closed:
-            self._lose(frame_name(kind, body), "closed")
+            self._troubles.lose(kind, body, "closed")
             return 0
         needed = FRAME_HEADER_BYTES + len(body)
         if self._ring is None and self._position + needed > self._limit:
-            if not essential and self.size_bytes + self._config.segment_bytes > self._budget:
-                self._lose(frame_name(kind, body), "spool_full")
+            if (
+                not essential
+                and self.size_bytes + self._config.segment_bytes > self._config.budget_bytes
+            ):
+                self._troubles.lose(kind, body, "spool_full")
                 return 0
             self._rotate(needed)
         if self._ring is None:
             return self.append(kind, body, step, time_us)
-        self._seq += 1
-        self._keep_in_memory(_frame(self._seq, kind, body, step, time_us))
-        return self._seq
+        self._changing = True
+        self._seq = seq = self._seq + 1
+        try:
+            self._keep_in_memory(_frame(seq, kind, body, step, time_us))
+            while self._deferred:
+                self._place(0)
+        finally:
+            self._changing = False
+        return seq
 
     def _keep_in_memory(self, frame: Frame) -> None:
         assert self._ring is not None
         for evicted in self._ring.push(frame):
-            self._lose(frame_name(evicted.kind, evicted.body), "memory_full")
-
-    @property
-    def _budget(self) -> int:
-        return max(self._config.max_bytes, self._config.segment_bytes)
+            self._troubles.lose(evicted.kind, evicted.body, "memory_full")
 
     def _rotate(self, needed: int) -> None:
-        """Go on in a fresh segment with room for ``needed`` bytes, or in memory."""
-        with self._nothing_nested():
-            try:
-                segment = self._chain.advance(self._seq + 1, needed, self._position)
-            except OSError as error:
-                self._degrade(error)
-            else:
-                self._buffer = segment.buffer
-                self._position = segment.start
-                self._limit = segment.size
-        self._place_deferred()
+        """Go on in a fresh segment with room for ``needed`` bytes, or in memory.
+
+        What is nested meanwhile is put off, and written before anything that comes after it.
+        """
+        self._changing, limit = True, 0
+        self._limit = 0
+        try:
+            limit = self._advance(needed)
+            while self._deferred:
+                limit = self._place(limit)
+        finally:
+            # Nothing was called since the last look at what was put off: nothing came between.
+            self._changing = False
+            self._limit = limit
+
+    def _advance(self, needed: int) -> int:
+        """Take a fresh segment and return its size; 0 if there is none, and memory has to do."""
+        first_seq = self._deferred[0].seq if self._deferred else self._seq + 1
+        try:
+            segment = self._chain.advance(first_seq, needed, self._position)
+        except OSError as error:
+            self._degrade(error)
+            return 0
+        self._buffer = segment.buffer
+        self._position = segment.start
+        return segment.size
+
+    def _place(self, limit: int) -> int:
+        """Write the first of what was put off, under the number that it was given; return how far
+        the segment in use may be written."""
+        self._deferred.sort(key=_seq_of)
+        frame = self._deferred.pop(0)
+        if self._ring is not None:
+            self._keep_in_memory(frame)
+            return 0
+        position, needed = self._position, FRAME_HEADER_BYTES + len(frame.body)
+        end = position + needed
+        if end > limit:
+            self._deferred.insert(0, frame)
+            return self._advance(needed)
+        self._position = (end + 7) & -8
+        written = encode_frame(frame)
+        self._buffer[position + _LENGTH_AND_CRC : end] = written[_LENGTH_AND_CRC:]
+        self._buffer[position : position + _LENGTH_AND_CRC] = written[:_LENGTH_AND_CRC]
+        return limit
 
     @contextlib.contextmanager
     def _nothing_nested(self) -> Iterator[None]:
@@ -181,17 +214,6 @@ class Journal:
             yield
         finally:
             self._changing = before
-
-    def _place_deferred(self) -> None:
-        """Write what nested appends could not write while segments were being changed."""
-        while self._deferred and not self._changing:
-            frame = self._deferred.pop(0)
-            if self._ring is not None:
-                self._keep_in_memory(frame)
-                continue
-            last, self._seq = self._seq, frame.seq - 1
-            self.append(frame.kind, frame.body, frame.step, frame.time_us, essential=True)
-            self._seq = max(last, self._seq)
 
     def _open_writer(self) -> None:
         with self._nothing_nested():
@@ -216,20 +238,11 @@ class Journal:
         self._chain.seal(self._position)
         self._ring = self._ring or MemoryRing(self._config.ring_bytes)
         self._limit = 0
-        self._trouble(
+        self._troubles.tell(
             "journal_degraded",
             f"cannot write to {reason}. Training goes on; what is logged is kept in memory "
             f"(at most {self._config.ring_bytes >> 20} MiB) until there is room again.",
         )
-
-    def _lose(self, kind: str, reason: str) -> None:
-        if self._losses.add(kind, reason) and reason != "closed":
-            self._trouble(reason, f"records are being dropped: {reason} ({kind}). {_HELP[reason]}")
-
-    def _trouble(self, reason: str, message: str) -> None:
-        ui.warn_once(f"{reason} {self._folder}", message)
-        if self._on_trouble is not None:
-            self._on_trouble(reason, message)
 
     # -- delivering (one thread: the shipper) ------------------------------------------------
 
@@ -260,7 +273,7 @@ class Journal:
         if self._ring is not None:
             self._try_to_restore()
             return
-        may_grow = self.size_bytes + 2 * self._config.segment_bytes <= self._budget
+        may_grow = self.size_bytes + 2 * self._config.segment_bytes <= self._config.budget_bytes
         self._chain.make_ready(self._position, may_grow=may_grow)
 
     def _try_to_restore(self) -> None:
@@ -278,10 +291,7 @@ class Journal:
                 self._deferred = [*ring.peek(), *self._deferred]
                 self._ring = None
                 self.degraded = None
-                last = self._seq
-                self._seq = self._deferred[0].seq - 1 if self._deferred else last
             self._rotate(0)
-            self._seq = max(self._seq, last)
         ui.say(f"{self._folder} can be written again; nothing more waits in memory.")
 
     def sync(self) -> None:
@@ -341,7 +351,7 @@ class Journal:
         in_memory = self._ring.peek() if self._ring is not None else []
         self._chain.close(keep=self.pending > len(in_memory))
         for frame in in_memory:
-            self._losses.add(frame_name(frame.kind, frame.body), "never_written")
+            self._troubles.lose(frame.kind, frame.body, "never_written")
         if self._writer_lock is not None:
             self._writer_lock.release(remove=True)
         with contextlib.suppress(OSError):
@@ -369,13 +379,6 @@ class Journal:
         self._open_writer()
         if self._on_new_writer is not None:
             self._on_new_writer()
-
-
-_HELP = {
-    "spool_full": "The journal has reached spool_max_bytes; make room, raise QUARK_SPOOL_MAX_BYTES "
-    "or have the store answer again.",
-    "memory_full": "Nothing can be written and the memory set aside is full; make room.",
-}
 
 
 def _frame(seq: int, kind: int, body: bytes, step: int, time_us: int) -> Frame:

@@ -6,13 +6,10 @@ from pathlib import Path
 
 from quark import jsonio
 from quark.pipeline.frames import (
-    LEAD,
-    MARK,
-    SEALED,
     Frame,
     SegmentMeta,
+    encode_frame,
     encode_segment_header,
-    frame_crc,
 )
 
 
@@ -25,12 +22,8 @@ def set_aside(run_dir: Path, meta: SegmentMeta, frame: Frame, reason: str) -> No
     name = f"{meta.writer_id}-{frame.seq}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        sealed = SEALED.pack(
-            frame.seq, frame.time_us, frame.step, frame.kind, 0, MARK, len(frame.body)
-        )
-        lead = LEAD.pack(len(frame.body), frame_crc(sealed, frame.body))
         header = encode_segment_header(meta, frame.seq)
-        (folder / f"{name}.qj").write_bytes(header + lead + sealed + frame.body)
+        (folder / f"{name}.qj").write_bytes(header + encode_frame(frame))
         (folder / f"{name}.json").write_bytes(jsonio.dumps({"seq": frame.seq, "reason": reason}))
     except OSError:
         return  # the disk is full too; the loss is counted by the caller

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 from quark._lazy import LazyClasses, lazy_names
 
 if TYPE_CHECKING:
+    from quark.records.architecture import (
+        ArchitectureEdge as ArchitectureEdge,
+        ArchitectureModule as ArchitectureModule,
+        ArchitectureNode as ArchitectureNode,
+        ModelArchitectureRecord as ModelArchitectureRecord,
+    )
     from quark.records.artifact import (
         ArtifactRecord as ArtifactRecord,
     )
@@ -74,6 +80,12 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "architecture": (
+        "ArchitectureEdge",
+        "ArchitectureModule",
+        "ArchitectureNode",
+        "ModelArchitectureRecord",
+    ),
     "artifact": ("ArtifactRecord",),
     "base": (
         "ENVELOPE",
@@ -147,6 +159,7 @@ RECORD_KINDS: Mapping[str, type[Record]] = LazyClasses(
         "layer_summary": "LayerSummaryRecord",
         "parameter_summary": "ParameterSummaryRecord",
         "parameter_distribution": "ParameterDistributionRecord",
+        "model_architecture": "ModelArchitectureRecord",
         "batch_diagnostic": "BatchDiagnosticRecord",
         "artifact": "ArtifactRecord",
         "alert": "AlertRecord",

@@ -38,6 +38,7 @@ _MAY_BE_EMPTY = frozenset(
         "payload_relative_path",
         "root_path",
         "run_path",
+        "settings",
         "sha256",
         "text",
         "updated_at",

@@ -8,7 +8,15 @@ import typing
 from typing import Any
 
 from quark.errors import SchemaValidationError
-from quark.records import EvidenceRecord, ProjectRecord, Record, RunContext
+from quark.records import (
+    ArchitectureEdge,
+    ArchitectureModule,
+    ArchitectureNode,
+    EvidenceRecord,
+    ProjectRecord,
+    Record,
+    RunContext,
+)
 from quark.schema.rules import broken_between_fields, extra_checks
 from quark.schema.types import Check, check_for, whole
 
@@ -21,6 +29,9 @@ _OTHER_KINDS: dict[type, str] = {
     ProjectRecord: "project",
     RunContext: "run_context",
     EvidenceRecord: "evidence",
+    ArchitectureModule: "architecture_module",
+    ArchitectureNode: "architecture_node",
+    ArchitectureEdge: "architecture_edge",
 }
 _CHECKS: dict[type, FieldChecks] = {}
 

@@ -237,10 +237,13 @@ class RunHandle(Intake):
 
     def defer(self, work: Deferred) -> bool:
         """Have ``work`` resolved in the background once it is ready, in order, and before any
-        :meth:`flush` returns; False (and counted) if too much waits already."""
+        :meth:`flush` returns; False (and counted) if too much waits already, or the run has
+        ended."""
         if self._deferred.add(work):
             return True
-        self.losses.add(work.what, "behind")
+        reason = "closed" if self._deferred.closed else "behind"
+        if self.losses.add(work.what, reason, work.record_count) and reason == "behind":
+            ui.say("measurements are being dropped: they come faster than they can be kept.")
         return False
 
     def settle(self) -> None:
@@ -263,11 +266,20 @@ class RunHandle(Intake):
 
         Returns how many frames are still undelivered; they stay in the journal's folder. ``merge``
         packs what the store has of the run. A second call does nothing.
+
+        Raises:
+            Exception: What a measurement failed with, in strict mode. Everything is closed.
         """
         if self._closed:
             return self.journal.pending
         self.stop_console()
-        self._deferred.drain()
+        try:
+            self._deferred.close()
+        finally:
+            pending = self._deliver_and_let_go(merge=merge)
+        return pending
+
+    def _deliver_and_let_go(self, *, merge: bool) -> int:
         pending = self._shipper.close(self.settings.finish_timeout_seconds)
         self._closed = True
         store = self._store

@@ -13,6 +13,9 @@ from quark.errors import SchemaValidationError
 from quark.records import (
     RECORD_KINDS,
     AlertRecord,
+    ArchitectureEdge,
+    ArchitectureModule,
+    ArchitectureNode,
     ArtifactRecord,
     BatchDiagnosticRecord,
     ConfigUpdateRecord,
@@ -26,6 +29,7 @@ from quark.records import (
     MetricDefinitionRecord,
     MetricNoteRecord,
     MetricRecord,
+    ModelArchitectureRecord,
     NestedKeyRecord,
     ParameterDistributionRecord,
     ParameterSummaryRecord,
@@ -72,6 +76,17 @@ PARAMETER: dict[str, Any] = {
     "parameter_name": "weight",
     "parameter_role": "weight",
 }
+MODULE = ArchitectureModule(
+    module_name="",
+    module_type="Linear",
+    depth=0,
+    leaf=True,
+    own_parameter_count=3,
+    parameter_count=3,
+    trainable_parameter_count=2,
+    parameter_shapes={"weight": [1, 2], "bias": [1]},
+)
+NODE = ArchitectureNode(node_id=0, module_name="", module_type="Linear", output_shapes=((4, 1), ()))
 #: One of every kind, with what may be left out left out.
 VALID: dict[str, AnyRecord] = {
     "run": RUN,
@@ -118,6 +133,22 @@ VALID: dict[str, AnyRecord] = {
         counts=(12, 4),
         sample_count=16,
         total_count=16,
+    ),
+    "model_architecture": ModelArchitectureRecord(
+        **ENVELOPE,
+        model_name="model",
+        model_type="Linear",
+        parameter_count=3,
+        trainable_parameter_count=2,
+        frozen_parameter_count=1,
+        buffer_count=0,
+        parameter_bytes=12,
+        buffer_bytes=0,
+        parameter_counts_by_dtype={"float32": 3},
+        shared_parameters=(("a.weight", "b.weight"),),
+        modules=(MODULE,),
+        nodes=(NODE,),
+        edges=(ArchitectureEdge(source_id=0, target_id=0),),
     ),
     "batch_diagnostic": BatchDiagnosticRecord(
         **ENVELOPE, loss=math.nan, class_counts={"cat": 3}, sample_ids=("", "x")
@@ -250,6 +281,19 @@ BROKEN: list[Broken] = [
     ("phase", "step_end", 2, "not be before step_start, which is 3"),
     ("evidence", "step_end", 0, "not be before step_start, which is 1"),
     # inside of others
+    (
+        "model_architecture",
+        "modules",
+        (dataclasses.replace(MODULE, depth=-1),),
+        "be valid: its depth is -1, but must be a whole number of 0 or more",
+    ),
+    (
+        "model_architecture",
+        "nodes",
+        (dataclasses.replace(NODE, output_shapes=((True,),)),),
+        "hold items that each hold items that each be a whole number",
+    ),
+    ("model_architecture", "edges", ((0, 1),), "be of type ArchitectureEdge"),
     ("alert", "evidence", ("x",), "be of type EvidenceRecord"),
     (
         "alert",

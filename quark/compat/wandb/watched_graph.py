@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quark import jsonio
-from quark.hooks.passes import attach
 from quark.hooks.architecture import log_architecture
 from quark.hooks.architecture_graph import GraphRecorder, ModelGraph
+from quark.hooks.passes import attach
 
 if TYPE_CHECKING:
     from torch import nn

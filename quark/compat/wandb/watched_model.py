@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from quark.clock import SYSTEM_CLOCK
-from quark.hooks.passes import after_this_backward, attach
 from quark.hooks.config import HookEngineConfig
 from quark.hooks.emitted import emit
 from quark.hooks.engine import HookEngine
@@ -15,6 +14,7 @@ from quark.hooks.parameter_reader import ParameterReader
 from quark.hooks.parameter_rows import summary_row
 from quark.hooks.parameter_taken import TakenParameters
 from quark.hooks.parameter_tensors import Measured
+from quark.hooks.passes import after_this_backward, attach
 from quark.pipeline.deferred import Deferred
 from quark.records import ParameterSummaryRecord
 from quark.session import TrainingSession
