@@ -15,18 +15,32 @@ from collections.abc import Callable, Iterator
 _lock = threading.RLock()
 _turn = contextlib.ExitStack()
 _sharers = 0
+_has_compiled = False
+_NOTHING = contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def instead_of_compiled() -> Iterator[None]:
+def instead_of_compiled() -> contextlib.AbstractContextManager[None]:
     """Have what ``torch.compile`` compiled run uncompiled, and compile nothing, until the end.
 
     Costs nothing in a process that compiles nothing. Before torch 2.6 there is no such switch, and
     compiled parts stay unseen.
     """
-    if "torch._dynamo" not in sys.modules:  # nothing was compiled if it is not even loaded
-        yield
-        return
+    return _uncompiled() if _compiles() else _NOTHING
+
+
+def _compiles() -> bool:
+    """Say whether ``torch.compile`` was ever called; once it was, that stays so."""
+    global _has_compiled
+    if not _has_compiled:
+        frames = sys.modules.get("torch._dynamo.eval_frame")  # not even loaded, if not
+        backends = {1: True} if frames is None else getattr(frames, "cached_backends", {1: True})
+        # Optimizers load it too, to say that they are not compiled; then there is no backend.
+        _has_compiled = frames is not None and any(one is not None for one in backends.values())
+    return _has_compiled
+
+
+@contextlib.contextmanager
+def _uncompiled() -> Iterator[None]:
     _enter()
     try:
         yield

@@ -12,7 +12,8 @@ modules left to look at; in all other steps it runs as compiled.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quark.hooks import eager
@@ -32,6 +33,7 @@ from quark.writers.filters import step_range
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
 
 #: What a sighting takes in memory until it is journaled.
 _SIGHTING_BYTES = 1000
@@ -72,12 +74,18 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         self._config = config or HookEngineConfig()
         self._model: nn.Module | None = check_model(model, purpose="HookEngine")
         super().__init__(session, batch_size=self._config.batch_size)
+        import torch
+        from torch.nn.modules.module import register_module_forward_hook
+
+        self._torch = torch
+        self._register = register_module_forward_hook
         self._spots = find_spots(self._model, self._config)
         self._scaler = ScalerFinder()
         self._outbox: Outbox[LayerSummaryRecord] = Outbox(self._config.batch_size)
         self._probe: Probe | None = None
         self._late: Probe | None = None  # of the step before, which may still get gradients
-        self._detach: contextlib.ExitStack | None = None
+        self._hook: RemovableHandle | None = None
+        self._uncompiled: contextlib.AbstractContextManager[None] | None = None
 
     @property
     def instrumented_module_names(self) -> tuple[str, ...]:
@@ -124,18 +132,19 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         are sent with the next step, or by :meth:`flush`.
         """
         late, self._late, self._probe = self._late, self._probe, None
-        detach, self._detach = self._detach, None
-        if detach is not None:
-            detach.close()
+        self._detach()
         if late is not None:
             late.end()
             self._send(late)
         self._send_late()
 
-    def name_step(self, step: int) -> None:
-        """Give the open step its number, where that is not known before its end."""
-        if self._probe is not None:
-            self._probe.step = step
+    def name_step(self, step: int) -> float:
+        """Give the open step its number, where that is not known before its end; return how many
+        seconds were spent on measuring in it."""
+        if self._probe is None:
+            return 0.0
+        self._probe.step = step
+        return self._probe.spent_seconds
 
     @contextlib.contextmanager
     def step(self, step: int, *, epoch: int | None = None) -> Iterator[bool]:
@@ -215,12 +224,18 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
     # -- during a probed step ------------------------------------------------------------------
 
     def _attach(self) -> None:
-        from torch.nn.modules.module import register_module_forward_hook
+        uncompiled = eager.instead_of_compiled()
+        uncompiled.__enter__()
+        self._uncompiled = uncompiled
+        self._hook = self._register(self._on_forward)
 
-        self._detach = contextlib.ExitStack()
-        self._detach.enter_context(eager.instead_of_compiled())
-        handle = register_module_forward_hook(self._on_forward)
-        self._detach.callback(handle.remove)
+    def _detach(self) -> None:
+        hook, self._hook = self._hook, None
+        uncompiled, self._uncompiled = self._uncompiled, None
+        if hook is not None:
+            hook.remove()
+        if uncompiled is not None:
+            uncompiled.__exit__(None, None, None)
 
     def _on_forward(self, module: nn.Module, args: Any, output: Any) -> None:
         spot = self._spots.get(id(module._forward_hooks))
@@ -232,11 +247,8 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
                 self._fault("a forward hook failed", error)
 
     def _see_output(self, probe: Probe, spot: Spot, output: Any) -> None:
-        import torch
-
+        torch = self._torch
         grad_enabled = torch.is_grad_enabled()
-        alone = type(output) is torch.Tensor
-        tensors = (("", output),) if alone else tensors_in(output)
         if torch._C._current_graph_task_id() != -1:
             # A checkpointed part, which is computed once more during the backward pass.
             again = probe.recomputed_index(spot)
@@ -250,7 +262,8 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
                 probe.saw_forward = True
                 probe.saw_float16 = is_float16_autocast()
         linked = self._config.capture_backward and grad_enabled
-        for path, tensor in tensors:
+        alone = type(output) is torch.Tensor
+        for path, tensor in (("", output),) if alone else tensors_in(output):
             if tensor.dtype is torch.float16:
                 probe.saw_float16 = True
             if measured:
@@ -261,26 +274,39 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
     def _await_gradient(
         self, probe: Probe, spot: Spot, tensor: Tensor, call_index: int, path: str
     ) -> None:
-        hook = self._gradient_hook(probe, spot, call_index, path)
-        handle = tensor.register_hook(hook)  # type: ignore[no-untyped-call]
-        if tensor.is_leaf:  # a parameter or an input: it outlives the step
-            probe.keep(handle)
+        node = tensor.grad_fn
+        if node is None:  # a parameter or an input: it outlives the step
+            hook = partial(self._on_gradient, probe, spot, call_index, path)
+            probe.keep(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
+        else:  # a hook on the node costs half of one on the tensor
+            place = tensor.output_nr
+            node.register_prehook(partial(self._on_gradients, probe, spot, call_index, path, place))
 
-    def _gradient_hook(
-        self, probe: Probe, spot: Spot, call_index: int, path: str
-    ) -> Callable[[Tensor], None]:
-        def on_gradient(gradient: Tensor) -> None:
-            if probe.over:
-                return
-            try:
-                if not probe.saw_backward:
-                    probe.saw_backward = True
-                    self._on_first_gradient(probe)
-                probe.see_gradient(spot, gradient, call_index, path)
-            except Exception as error:
-                self._fault("a backward hook failed", error)
+    def _on_gradients(
+        self,
+        probe: Probe,
+        spot: Spot,
+        call_index: int,
+        path: str,
+        place: int,
+        gradients: tuple[Tensor | None, ...],
+    ) -> None:
+        gradient = gradients[place]
+        if gradient is not None:
+            self._on_gradient(probe, spot, call_index, path, gradient)
 
-        return on_gradient
+    def _on_gradient(
+        self, probe: Probe, spot: Spot, call_index: int, path: str, gradient: Tensor
+    ) -> None:
+        if probe.over:
+            return
+        try:
+            if not probe.saw_backward:
+                probe.saw_backward = True
+                self._on_first_gradient(probe)
+            probe.see_gradient(spot, gradient, call_index, path)
+        except Exception as error:
+            self._fault("a backward hook failed", error)
 
     def _on_first_gradient(self, probe: Probe) -> None:
         if probe.saw_float16 or self._scaler.named:

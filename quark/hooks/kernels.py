@@ -11,10 +11,14 @@ twenty times as long as sums, dot products and quotients.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, dtype
+
+#: Set by :func:`load`, because an import in each function costs as much as a small sum.
+torch: Any = None
+_is_inside_a_transform: Any = None
 
 #: Up to this many ones a float32 sum is exact.
 _EXACT_FLOAT32 = 2**24
@@ -34,16 +38,24 @@ Moments = tuple[float, float, float]
 DeviceMoments = tuple["Tensor", "Tensor", "Tensor"]
 
 
+def load() -> None:
+    """Make everything here ready. Called by whoever has a model in hand, which proves that torch is
+    there; importing this module alone loads nothing."""
+    global torch, _is_inside_a_transform
+    if torch is None:
+        import torch as loaded
+
+        torch, _is_inside_a_transform = loaded, loaded._C._functorch.is_functorch_wrapped_tensor
+
+
 def as_plain_tensor(tensor: Tensor) -> Tensor | None:
     """Return what can be measured of ``tensor``: dense, detached, float32 or float64.
 
     None for what has no elements, no real numbers, or lives inside a function transform of
     ``torch.func``, from where nothing may be carried out.
     """
-    import torch
-
     kind = tensor.dtype
-    if not kind.is_floating_point or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if not kind.is_floating_point or _is_inside_a_transform(tensor):
         return None
     x = tensor.detach()
     if x.is_nested:
@@ -61,8 +73,6 @@ def as_plain_tensor(tensor: Tensor) -> Tensor | None:
 
 def moments_on_cpu(x: Tensor) -> Moments | None:
     """Return the moments of ``x``, which is plain and on the CPU; None if it is not all finite."""
-    import torch
-
     count = x.numel()
     flat = x.view(-1) if x.is_contiguous() else x.reshape(-1).contiguous()
     if count <= _DOT_ELEMENTS:
@@ -89,8 +99,6 @@ def moments_on_cpu(x: Tensor) -> Moments | None:
 
 def _moments_of_tiny(flat: Tensor) -> Moments:
     """Return the moments of what is too small to be squared in float32, or all zeros."""
-    import torch
-
     low, high = map(float, torch.aminmax(flat))
     if low == high:
         return low, 0.0, flat.numel()
@@ -107,8 +115,6 @@ def in_double(x: Tensor) -> Tensor:
 
 def moments_anywhere(x: Tensor) -> DeviceMoments:
     """Return the moments of the finite elements of ``x``, which is plain, without waiting."""
-    import torch
-
     sums_in = _exact_sums(x)
     finite = not_a_number_unless_finite(x)
     finite_count = torch.nansum(torch.add(torch.ones_like(x), x, alpha=0), dtype=sums_in)
@@ -119,23 +125,18 @@ def moments_anywhere(x: Tensor) -> DeviceMoments:
 
 def not_a_number_unless_finite(x: Tensor) -> Tensor:
     """Return ``x`` with NaN in the place of infinities: 0 times infinity is not a number."""
-    import torch
-
-    return torch.add(x, x, alpha=0)
+    finite: Tensor = torch.add(x, x, alpha=0)
+    return finite
 
 
 def count_away_from_zero(finite: Tensor, epsilon: float) -> Tensor:
     """Count elements whose absolute value is above ``epsilon``; NaN is none of them."""
-    import torch
-
     away = torch.nn.functional.hardshrink(finite, epsilon) if epsilon else finite
     return _count_nonzero(away)
 
 
 def count_saturated(finite: Tensor, bounds: tuple[float | None, float | None]) -> Tensor:
     """Count elements at or beyond a bound; NaN is none of them."""
-    import torch
-
     low, high = bounds
     if low is not None and high is not None and low >= high:
         beyond = torch.add(torch.ones_like(finite), finite, alpha=0)  # one bound or the other
@@ -152,21 +153,16 @@ def count_saturated(finite: Tensor, bounds: tuple[float | None, float | None]) -
 
 def extremes(finite: Tensor) -> tuple[Tensor, Tensor]:
     """Return the smallest and the largest element; NaN is neither."""
-    import torch
-
     infinity = float("inf")
     return torch.nan_to_num(finite, infinity).amin(), torch.nan_to_num(finite, -infinity).amax()
 
 
 def _count_nonzero(x: Tensor) -> Tensor:
     """Count numbers other than 0: 0/0 is not a number, all others give 1."""
-    import torch
-
-    return torch.nansum(x / x, dtype=_exact_sums(x))
+    count: Tensor = torch.nansum(x / x, dtype=_exact_sums(x))
+    return count
 
 
 def _exact_sums(x: Tensor) -> dtype | None:
     """Return the type in which ones of the size of ``x`` are counted without loss."""
-    import torch
-
     return torch.float64 if x.numel() > _EXACT_FLOAT32 and x.device.type != "mps" else None

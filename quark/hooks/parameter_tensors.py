@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quark.hooks.kernels import as_plain_tensor
-from quark.hooks.statistics import Sent, Slot, Statistics, StatisticsBoard, Wanted, read
+from quark.hooks.statistics import Numbers, Sent, Slot, Statistics, StatisticsBoard, Wanted, read
 from quark.hooks.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     """Where the numbers of one tensor will be found."""
 
     element_count: int
-    measured: Slot | Statistics | None  # by the board
+    measured: Slot | Numbers | None  # by the board
     group: _Group | None = None  # of the copy
     start: int = 0
     stop: int = 0

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quark.clock import SYSTEM_CLOCK
 from quark.hooks.modules import Spot
-from quark.hooks.statistics import Sent, Slot, Statistics, StatisticsBoard, Wanted, read
+from quark.hooks.statistics import (
+    NOTHING_MORE,
+    Numbers,
+    Sent,
+    Slot,
+    Statistics,
+    StatisticsBoard,
+    Wanted,
+    read,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, dtype
     from torch.utils.hooks import RemovableHandle
 
-_GRADIENT = Wanted()
+
+_now = SYSTEM_CLOCK.monotonic
 
 
 class Sighting(NamedTuple):
@@ -27,13 +37,13 @@ class Sighting(NamedTuple):
     shape: tuple[int, ...] | None
     dtype: dtype
     grad_enabled: bool
-    found: Slot | Statistics
+    found: Slot | Numbers
 
 
 class Seen(NamedTuple):
     """What one probe has seen since it was last asked."""
 
-    sighted: list[Sighting]
+    sighted: list[tuple[Any, ...]]
     sent: Sent
     scales: list[Slot]
     recomputed: frozenset[tuple[int, int]]
@@ -51,8 +61,9 @@ class Probe:
         self.saw_float16 = False
         self.saw_backward = False
         self.over = False
+        self.spent_seconds = 0.0  # in measuring, on the threads of the training
         self._lock = threading.RLock()
-        self._sighted: list[Sighting] = []
+        self._sighted: list[tuple[Any, ...]] = []  # what a Sighting is made of, later
         self._board = StatisticsBoard()
         self._calls: dict[int, int] = {}
         self._without_graph: dict[int, list[int]] = {}
@@ -105,7 +116,7 @@ class Probe:
 
     def see_gradient(self, spot: Spot, gradient: Tensor, call_index: int, path: str) -> None:
         """Measure the gradient of the loss with respect to a module's output."""
-        self._add(spot, "backward", gradient, call_index, path, _GRADIENT, True)
+        self._add(spot, "backward", gradient, call_index, path, NOTHING_MORE, True)
 
     def _add(
         self,
@@ -118,26 +129,29 @@ class Probe:
         grad_enabled: bool,
     ) -> None:
         with self._lock:
+            start = _now()
             found = self._board.measure(tensor, wanted)
             if found is not None:
                 # Nested tensors have no shape that could be written down.
                 shape, kind = None if tensor.is_nested else tensor.shape, tensor.dtype
                 self._sighted.append(
-                    Sighting(spot, direction, call_index, path, shape, kind, grad_enabled, found)
+                    (spot, direction, call_index, path, shape, kind, grad_enabled, found)
                 )
+            self.spent_seconds += _now() - start
 
 
 def rows(seen: Seen) -> Iterator[dict[str, Any]]:
     """Yield the fields of a layer summary a sighting, waiting for the device if need be."""
     scales = sorted({seen.sent.value(scale) for scale in seen.scales})
     grad_scale = scales[0] if len(scales) == 1 else 1.0
-    for sighting in seen.sighted:
+    for entry in seen.sighted:
+        sighting = Sighting(*entry)
         backward = sighting.direction == "backward"
         found = read(sighting.found, seen.sent, grad_scale if backward else 1.0)
         linked = sighting.grad_enabled or (
             (id(sighting.spot), sighting.call_index) in seen.recomputed
         )
-        yield {
+        row = {
             "module_name": sighting.spot.module_name,
             "module_type": sighting.spot.module_type,
             "summary_type": "gradient" if backward else "activation",
@@ -149,10 +163,12 @@ def rows(seen: Seen) -> Iterator[dict[str, Any]]:
             "std": found.std,
             "norm": found.norm,
             "variance": found.variance,
-            "dead_unit_ratio": found.near_zero_ratio,
-            "saturation_ratio": found.saturation_ratio,
             "metadata": _metadata(sighting, found, linked, scales if backward else []),
         }
+        if not backward:
+            row["dead_unit_ratio"] = found.near_zero_ratio
+            row["saturation_ratio"] = found.saturation_ratio
+        yield row
 
 
 def _metadata(

@@ -19,6 +19,7 @@ from quark.hooks.kernels import (
     count_saturated,
     extremes,
     in_double,
+    load,
     moments_anywhere,
     moments_on_cpu,
     not_a_number_unless_finite,
@@ -43,7 +44,7 @@ class Wanted:
     extremes: bool = False
 
 
-_NOTHING_MORE = Wanted()
+NOTHING_MORE = Wanted()
 
 
 class Statistics(NamedTuple):
@@ -88,6 +89,14 @@ class Slot(NamedTuple):
     element_count: int
 
 
+class Numbers(NamedTuple):
+    """What was measured of a tensor on the CPU, in the order of a :class:`Slot`."""
+
+    wanted: Wanted
+    element_count: int
+    values: list[float]
+
+
 class StatisticsBoard:
     """Collects the scalars of many tensors. One probe fills it, then sends it once.
 
@@ -99,9 +108,10 @@ class StatisticsBoard:
     """
 
     def __init__(self) -> None:
+        load()
         self._pieces: dict[tuple[device, dtype], list[Tensor]] = {}
 
-    def measure(self, tensor: Tensor, wanted: Wanted) -> Slot | Statistics | None:
+    def measure(self, tensor: Tensor, wanted: Wanted) -> Slot | Numbers | None:
         """Measure, or start to; None if the tensor holds no real numbers, or nothing at all.
 
         Args:
@@ -115,16 +125,19 @@ class StatisticsBoard:
         if x.is_cpu:
             found = moments_on_cpu(x)
             if found is not None:
-                return _statistics(wanted, x.numel(), [*found, *map(float, _more(x, wanted))])
+                values = [*found]
+                if wanted is not NOTHING_MORE:
+                    values += map(float, _more(x, wanted))
+                return Numbers(wanted, x.numel(), values)
             x = in_double(x)
         pieces = [*moments_anywhere(x)]
-        if wanted != _NOTHING_MORE:
+        if wanted != NOTHING_MORE:
             pieces += _more(not_a_number_unless_finite(x), wanted)
         return Slot(*self._put(x.device, x.dtype, pieces), wanted, x.numel())
 
     def add(self, scalar: Tensor) -> Slot:
         """Take one number along."""
-        return Slot(*self._put(scalar.device, scalar.dtype, [scalar.detach()]), _NOTHING_MORE, 1)
+        return Slot(*self._put(scalar.device, scalar.dtype, [scalar.detach()]), NOTHING_MORE, 1)
 
     def send(self) -> Sent:
         """Start the copies to the host; the board is empty afterwards."""
@@ -174,12 +187,11 @@ class Sent:
         return self.values(slot.group)[slot.start]
 
 
-def read(slot: Slot | Statistics, sent: Sent, scale: float = 1.0) -> Statistics:
+def read(slot: Slot | Numbers, sent: Sent, scale: float = 1.0) -> Statistics:
     """Return what was measured, each value divided by ``scale``; waits for it if need be."""
-    if isinstance(slot, Slot):
-        values = sent.values(slot.group)[slot.start :]
-        slot = _statistics(slot.wanted, slot.element_count, values)
-    return slot if scale == 1.0 else slot.divided_by(scale)
+    values = sent.values(slot.group)[slot.start :] if isinstance(slot, Slot) else slot.values
+    found = _statistics(slot.wanted, slot.element_count, values)
+    return found if scale == 1.0 else found.divided_by(scale)
 
 
 def _divided(value: float | None, scale: float) -> float | None:

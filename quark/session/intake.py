@@ -143,4 +143,6 @@ def timestamp_us(timestamp: str) -> int:
 
 
 def _body(fields: Mapping[str, Any]) -> bytes:
+    if None not in fields.values():
+        return jsonio.dumps(fields)
     return jsonio.dumps({name: value for name, value in fields.items() if value is not None})

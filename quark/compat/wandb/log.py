@@ -188,6 +188,10 @@ class RowLog:
     def _take_awaited(self, nested: dict[str, Any], row: int, time_us: int) -> None:
         """Put what has arrived from a device into its row, which may be closed by now."""
         self._append_at(flatten(nested), row, time_us)
+        self._put_awaited(nested)
+
+    def _put_awaited(self, nested: dict[str, Any]) -> None:
+        """Put what has arrived into the summary."""
         with self._lock:
             if self._definitions is None:
                 merge(nested, self._last)

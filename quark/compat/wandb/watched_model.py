@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from quark.clock import SYSTEM_CLOCK
+from quark.hooks.allowance import Allowance
 from quark.hooks.config import HookEngineConfig
 from quark.hooks.emitted import emit
 from quark.hooks.engine import HookEngine
-from quark.hooks.histograms import histogram
+from quark.hooks.many_histograms import Counted, histograms
 from quark.hooks.parameter_reader import ParameterReader
 from quark.hooks.parameter_rows import summary_row
+from quark.hooks.parameter_samples import ParameterSampler, SampledParameters
 from quark.hooks.parameter_taken import TakenParameters
-from quark.hooks.parameter_tensors import Measured
 from quark.hooks.passes import after_this_backward, attach
 from quark.pipeline.deferred import Deferred
-from quark.records import ParameterSummaryRecord
+from quark.records import HistoryValueRecord, ParameterSummaryRecord, Record
 from quark.session import TrainingSession
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 #: As many as W&B's histograms have.
 BINS = 64
 #: Of larger tensors evenly spaced elements are counted.
-MAX_SAMPLE = 16_384
+MAX_SAMPLE = 4_096
+#: Summaries come beside W&B's histograms, and must not make watching expensive: after the first
+#: passes only as many are summed up as fit into this share of the time.
+SUMMARY_SHARE = 0.01
+FREE_PASSES = 4
 _PREFIXES = {"value": "parameters/", "gradient": "gradients/"}
 
 
@@ -58,8 +63,11 @@ class WatchedModel:
         self._forwards = 0
         self._backwards = 0
         self._values_due = False
+        self._summed_up = False  # whether this pass is
+        self._allowance = Allowance(share=SUMMARY_SHARE, free=FREE_PASSES)
         self._engine = HookEngine(session, model, config=HookEngineConfig())
-        self._reader = ParameterReader(model, max_sample=MAX_SAMPLE, purpose="wandb.watch")
+        self._sampler = ParameterSampler(model, max_sample=MAX_SAMPLE)
+        self._reader = ParameterReader(model, purpose="wandb.watch")
         self._detach = attach(model, self, forward=parameters)
         if every == 1:
             self._arm()
@@ -93,28 +101,35 @@ class WatchedModel:
         if gradients_follow and not late:
             self._values_due = True  # taken together with the gradients: nothing changes till then
         else:
-            self._take(values=True, gradients=False)
+            self._take(values=True, gradients=False, summed_up=self._allowance.take())
 
     def _after_backward(self, due: bool, next_due: bool) -> None:
         if due:
-            self._engine.name_step(self._run.step)
+            summed_up, self._summed_up = self._summed_up, False
+            self._allowance.spend(self._engine.name_step(self._run.step))
             self._engine.end_step()
             uncounted = self._parameters and self._forwards < self._backwards  # compiled, say
             values = self._values_due or uncounted
             self._values_due = False
             if values or self._gradients:
-                self._take(values=values, gradients=self._gradients)
+                self._take(values=values, gradients=self._gradients, summed_up=summed_up)
         if next_due:
             self._arm()
 
     def _arm(self) -> None:
         """Have the layers of the next pass looked at."""
-        self._engine.begin_step(self._run.step)
+        self._summed_up = self._allowance.take()
+        if self._summed_up:
+            self._engine.begin_step(self._run.step)
 
-    def _take(self, *, values: bool, gradients: bool) -> None:
-        wanted = ["value"] * values + ["gradient"] * gradients
-        taken = self._reader.take(statistics=wanted, samples=wanted)
-        self._run._await(_TakenPass(self, taken, self._run.step))
+    def _take(self, *, values: bool, gradients: bool, summed_up: bool) -> None:
+        kinds = ["value"] * values + ["gradient"] * gradients
+        row = self._run.step
+        self._run._await(_SampledPass(self, self._sampler.take(kinds), row))
+        if summed_up:
+            start = SYSTEM_CLOCK.monotonic()
+            self._run._await(_MeasuredPass(self, self._reader.take(statistics=kinds), row))
+            self._allowance.spend(SYSTEM_CLOCK.monotonic() - start)
 
     def _guard(self, work: Callable[[], None]) -> None:
         try:
@@ -124,58 +139,71 @@ class WatchedModel:
 
     # -- in the background ---------------------------------------------------------------------
 
-    def keep(self, taken: TakenParameters, row: int, time_us: int) -> None:
-        """Keep what was taken: histograms in the row that was open, and summaries."""
-        histograms: dict[str, Any] = {}
-        summaries = []
+    def keep_histograms(self, taken: SampledParameters, row: int, time_us: int) -> None:
+        """Keep what was sampled as histograms in the row that was open then."""
+        keys, samples = list[str](), list[Any]()
+        for name, kind, sample in taken.read():
+            keys.append(f"{_PREFIXES[kind]}{self._prefix}{name}")
+            samples.append(sample.copy())  # the buffer is used again
+        kept = {
+            key: _as_wandb_has_it(counted)
+            for key, counted in zip(keys, histograms(samples, BINS), strict=True)
+            if counted.counts
+        }
+        rows = [{"key": key, "value": value} for key, value in kept.items()]
+        self._emit(HistoryValueRecord, rows, row, time_us)
+        self._run._put_awaited(kept)
+
+    def keep_summaries(self, taken: TakenParameters, row: int, time_us: int) -> None:
+        """Keep what was measured as summaries."""
+        start = SYSTEM_CLOCK.monotonic()
         with taken.reading() as readings:
-            for reading in readings:
-                summaries.append(summary_row(reading, {}))
-                name = self._prefix + reading.place.parameter_name
-                for kind, prefix in _PREFIXES.items():
-                    counted = _counted(getattr(reading, kind))
-                    if counted is not None:
-                        histograms[prefix + name] = counted
-        emit(
-            self._session.handle,
-            ParameterSummaryRecord,
-            summaries,
-            step=row,
-            epoch=None,
-            time_us=time_us,
-        )
-        if histograms:
-            self._run._take_awaited(histograms, row, time_us)
+            rows = [summary_row(reading, {}) for reading in readings]
+        self._emit(ParameterSummaryRecord, rows, row, time_us)
+        self._allowance.spend(SYSTEM_CLOCK.monotonic() - start)
+
+    def _emit(self, kind: type[Record], rows: list[dict[str, Any]], row: int, time_us: int) -> None:
+        emit(self._session.handle, kind, rows, step=row, epoch=None, time_us=time_us)
 
 
-def _counted(measured: Measured | None) -> dict[str, Any] | None:
-    """Return the histogram of what was sampled; None if nothing of it is finite."""
-    if measured is None or measured.sample is None:
-        return None
-    found = measured.statistics
-    if found is not None and found.minimum is not None and found.minimum == found.maximum:
-        count = found.element_count - found.nonfinite_count  # as W&B has equal numbers
-        return {"_type": "histogram", "values": [count], "bins": [found.minimum, found.minimum]}
-    edges, counts, _ = histogram(measured.sample, BINS)
-    if not len(counts):
-        return None
-    return {"_type": "histogram", "values": counts.tolist(), "bins": edges.tolist()}
+def _as_wandb_has_it(counted: Counted) -> dict[str, Any]:
+    """Return a histogram as a value of a row; equal numbers are in one bin without a width."""
+    edges, counts = counted
+    if counts[BINS // 2] == sum(counts) and edges[0] + edges[-1] == 2 * edges[BINS // 2]:
+        middle = edges[BINS // 2]
+        return {"_type": "histogram", "values": [sum(counts)], "bins": [middle, middle]}
+    return {"_type": "histogram", "values": counts, "bins": edges}
 
 
-class _TakenPass(Deferred):
-    """What was taken at the end of one pass, on its way from the device."""
+class _SampledPass(Deferred):
+    """Samples of one pass, on their way from the device."""
 
-    what = ParameterSummaryRecord.KIND
+    what = HistoryValueRecord.KIND
 
-    def __init__(self, watched: WatchedModel, taken: TakenParameters, row: int) -> None:
+    def __init__(self, watched: WatchedModel, taken: SampledParameters, row: int) -> None:
         super().__init__(taken.size_bytes)
-        self._watched = watched
-        self._taken = taken
-        self._row = row
-        self._time_us = SYSTEM_CLOCK.time_us()
+        self._watched, self._taken = watched, taken
+        self._place = row, SYSTEM_CLOCK.time_us()
 
     def ready(self) -> bool:
         return self._taken.ready()
 
     def _journal(self) -> None:
-        self._watched.keep(self._taken, self._row, self._time_us)
+        self._watched.keep_histograms(self._taken, *self._place)
+
+
+class _MeasuredPass(Deferred):
+    """Statistics of one pass, on their way from the device."""
+
+    what = ParameterSummaryRecord.KIND
+
+    def __init__(self, watched: WatchedModel, taken: TakenParameters, row: int) -> None:
+        super().__init__(taken.size_bytes)
+        self._watched, self._taken = watched, taken
+        self._place = row, SYSTEM_CLOCK.time_us()
+
+    def ready(self) -> bool:
+        return self._taken.ready()
+
+    def _journal(self) -> None:
+        self._watched.keep_summaries(self._taken, *self._place)

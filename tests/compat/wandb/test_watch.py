@@ -190,7 +190,7 @@ def test_large_tensors_are_sampled_and_what_is_not_finite_is_left_out(run: Any) 
 
     first, second = wandb.Api().run(run.id).scan_history()
 
-    assert 8_000 < sum(first["parameters/weight"]["values"]) <= 16_384
+    assert sum(first["parameters/weight"]["values"]) == 4_096
     assert sum(first["parameters/bias"]["values"]) == 300
     assert "gradients/weight" not in second
     assert "parameters/weight" in second
@@ -331,12 +331,12 @@ def test_a_graph_without_a_pass_is_the_tree_of_modules(run: Any) -> None:
 def test_a_fault_inside_is_counted_and_stops_nothing(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from quark.hooks.parameter_reader import ParameterReader
+    from quark.hooks.parameter_samples import ParameterSampler
 
-    def fail(self: Any, **_: Any) -> None:
+    def fail(self: Any, kinds: list[str]) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(ParameterReader, "take", fail)
+    monkeypatch.setattr(ParameterSampler, "take", fail)
     model = network()
     wandb.watch(model, log="all", log_freq=1)
     for step in range(3):
