@@ -6,31 +6,28 @@ from quark.clock import SYSTEM_CLOCK, Clock
 
 
 class Allowance:
-    """Lets the first ``free`` times pass, and then as many as fit into ``share`` of the time.
+    """Lets something be done as long as its cost so far is within ``free_seconds`` and ``share`` of
+    the time that has passed. So it is done once at least, and more often where it costs little.
 
-    >>> from quark.clock import SYSTEM_CLOCK
-    >>> allowance = Allowance(share=0.01, free=1)
-    >>> allowance.take(), allowance.take()
-    (True, True)
+    >>> allowance = Allowance(share=0.01, free_seconds=0.01)
+    >>> allowance.is_left()
+    True
     >>> allowance.spend(1000.0)
-    >>> allowance.take()
+    >>> allowance.is_left()
     False
     """
 
-    def __init__(self, *, share: float, free: int, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, *, share: float, free_seconds: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._share = share
-        self._free = free
+        self._free_seconds = free_seconds
         self._clock = clock
         self._start = clock.monotonic()
         self._spent_seconds = 0.0
 
-    def take(self) -> bool:
+    def is_left(self) -> bool:
         """Say whether it may be done once more."""
-        if self._free > 0:
-            self._free -= 1
-            return True
         elapsed = self._clock.monotonic() - self._start
-        return self._spent_seconds <= self._share * elapsed
+        return self._spent_seconds <= self._free_seconds + self._share * elapsed
 
     def spend(self, seconds: float) -> None:
         """Say what it has cost, on whichever thread."""

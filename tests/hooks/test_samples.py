@@ -82,14 +82,16 @@ def test_many_histograms_are_the_single_ones(lists: list[list[float]], bins: int
             assert abs(sum(counts[:place]) - int(alone.counts[:place].sum())) <= near
 
 
-def test_an_allowance_is_a_share_of_the_time_after_the_first_times() -> None:
+def test_an_allowance_is_a_share_of_the_time_and_something_to_begin_with() -> None:
     clock = FakeClock()
-    allowance = Allowance(share=0.01, free=2, clock=clock)
+    allowance = Allowance(share=0.01, free_seconds=0.1, clock=clock)
 
-    assert [allowance.take(), allowance.take()] == [True, True]
+    assert allowance.is_left()
+    allowance.spend(0.1)
+    assert allowance.is_left()
     allowance.spend(0.5)
-    assert not allowance.take()
+    assert not allowance.is_left()
     clock.advance(49.0)
-    assert not allowance.take()
-    clock.advance(1.0)
-    assert allowance.take()
+    assert not allowance.is_left()
+    clock.advance(2.0)
+    assert allowance.is_left()

@@ -115,8 +115,10 @@ NOTES: dict[tuple[str, str], str] = {
     ("module", "wandb_sdk"): "`sdk`, as far as it is used.",
     ("module", "log"): "A row below the open step is kept at its own step, not dropped.",
     ("module", "Histogram"): "Numbers that are not finite are left out.",
-    ("module", "watch"): "Gradients are those in `.grad` at the end of the backward pass.",
-    ("Run", "watch"): "Gradients are those in `.grad` at the end of the backward pass.",
+    ("module", "watch"): "Gradients are those in `.grad` at the end of the backward pass; "
+    "of more than 4,096 elements a sample is counted.",
+    ("Run", "watch"): "Gradients are those in `.grad` at the end of the backward pass; "
+    "of more than 4,096 elements a sample is counted.",
     ("module", "alert"): "An event of the run and a line on the terminal.",
     ("init", "dir"): "Holds `wandb` and `.quark`; `QUARK_STORAGE_DIR` moves the latter.",
     ("init", "save_code"): "The script is copied into the run's files, below `code`.",

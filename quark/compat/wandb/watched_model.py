@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 #: As many as W&B's histograms have.
 BINS = 64
-#: Of larger tensors evenly spaced elements are counted.
+#: Of larger tensors evenly spaced runs of elements are counted.
 MAX_SAMPLE = 4_096
-#: Summaries come beside W&B's histograms, and must not make watching expensive: after the first
-#: passes only as many are summed up as fit into this share of the time.
+#: Summaries come beside W&B's histograms, and must not make watching expensive: passes are summed
+#: up as long as that has taken no more than this and this share of the time.
+FREE_SECONDS = 0.01
 SUMMARY_SHARE = 0.01
-FREE_PASSES = 4
 _PREFIXES = {"value": "parameters/", "gradient": "gradients/"}
 
 
@@ -64,7 +64,7 @@ class WatchedModel:
         self._backwards = 0
         self._values_due = False
         self._summed_up = False  # whether this pass is
-        self._allowance = Allowance(share=SUMMARY_SHARE, free=FREE_PASSES)
+        self._allowance = Allowance(share=SUMMARY_SHARE, free_seconds=FREE_SECONDS)
         self._engine = HookEngine(session, model, config=HookEngineConfig())
         self._sampler = ParameterSampler(model, max_sample=MAX_SAMPLE)
         self._reader = ParameterReader(model, purpose="wandb.watch")
@@ -101,7 +101,7 @@ class WatchedModel:
         if gradients_follow and not late:
             self._values_due = True  # taken together with the gradients: nothing changes till then
         else:
-            self._take(values=True, gradients=False, summed_up=self._allowance.take())
+            self._take(values=True, gradients=False, summed_up=self._allowance.is_left())
 
     def _after_backward(self, due: bool, next_due: bool) -> None:
         if due:
@@ -118,7 +118,7 @@ class WatchedModel:
 
     def _arm(self) -> None:
         """Have the layers of the next pass looked at."""
-        self._summed_up = self._allowance.take()
+        self._summed_up = self._allowance.is_left()
         if self._summed_up:
             self._engine.begin_step(self._run.step)
 

@@ -128,7 +128,10 @@ def reading(run: Any) -> Callable[[], Store]:
     return run._session.handle.reading  # type: ignore[no-any-return]
 
 
-def test_layers_and_parameters_are_summed_up_beside_the_histograms(run: Any) -> None:
+def test_layers_and_parameters_are_summed_up_beside_the_histograms(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quark.compat.wandb.watched_model.SUMMARY_SHARE", 1.0)
     model = network()
     frozen = model[2].bias.requires_grad_(False)
     wandb.watch(model, log="all", log_freq=2)
@@ -194,6 +197,29 @@ def test_large_tensors_are_sampled_and_what_is_not_finite_is_left_out(run: Any) 
     assert sum(first["parameters/bias"]["values"]) == 300
     assert "gradients/weight" not in second
     assert "parameters/weight" in second
+
+
+def test_summaries_come_as_often_as_their_share_of_the_time_allows(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quark.compat.wandb.watched_model.FREE_SECONDS", 0.0)
+    monkeypatch.setattr("quark.compat.wandb.watched_model.SUMMARY_SHARE", 0.0)
+    model = network()
+    wandb.watch(model, log="all", log_freq=1)
+    for step in range(5):
+        train_step(model)
+        run._session.handle.settle()  # the background's part of the cost is known
+        wandb.log({"loss": step})
+    wandb.finish()
+
+    rows = list(wandb.Api().run(run.id).scan_history())
+    with run._session.reading() as store:
+        layers = store.records.read(LayerSummaryRecord, run.id)
+        parameters = store.records.read(ParameterSummaryRecord, run.id)
+
+    assert all("gradients/0.weight" in row for row in rows)  # the histograms always come
+    assert {summary.step for summary in layers} == {0}
+    assert {summary.step for summary in parameters} == {0}
 
 
 def test_what_is_logged_long_before_and_after_stays_in_its_row(run: Any) -> None:
