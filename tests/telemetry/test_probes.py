@@ -173,7 +173,7 @@ def test_this_machine_is_measured_without_trouble_and_quickly_told_apart(tmp_pat
     assert reading.host["process_rss_bytes"] > 0
     assert reading.spaces[str(tmp_path)]["disk_free_bytes"] > 0
     assert [trouble.cause for trouble in broken.troubles] == ["disk space cannot be measured"]
-    assert broken.host.keys() == reading.host.keys()
+    assert broken.host.keys() >= reading.host.keys()  # rates need a moment between two looks
     assert (nothing.host, nothing.gpus, nothing.troubles) == ({}, {}, ())
 
 

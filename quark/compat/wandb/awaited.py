@@ -27,7 +27,7 @@ Take = Callable[[dict[str, Any], int, int], None]
 
 def on_device(value: Any) -> bool:
     """Say whether a value is a tensor whose numbers are not on the host."""
-    return getattr(value, "is_cpu", True) is False and hasattr(value, "detach")
+    return hasattr(type(value), "is_cpu") and value.is_cpu is False
 
 
 def split(values: Mapping[str, Any], way: Way = ()) -> tuple[dict[str, Any], dict[Way, Any]]:

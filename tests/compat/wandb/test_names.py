@@ -178,7 +178,7 @@ def test_a_settings_object_takes_what_it_took() -> None:
 
 
 def test_what_comes_later_is_told_apart(tmp_path: Path) -> None:
-    for name in ("Image", "Table", "Artifact", "sweep", "watch"):
+    for name in ("Image", "Table", "Artifact", "sweep"):
         assert not hasattr(wandb, name)
         with pytest.raises(NotImplementedError, match=r"docs/compat\.md"):
             getattr(wandb, name)
