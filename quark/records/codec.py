@@ -35,8 +35,15 @@ def decode_record(
     Raises:
         SchemaValidationError: A field that the kind needs is missing.
     """
-    converters = _converters(kind)
-    values = {name: converters[name](value) for name, value in body.items() if name in converters}
+    known, plain_floats, converters = _reading(kind)
+    values = dict(body) if body.keys() <= known else {k: v for k, v in body.items() if k in known}
+    for name in plain_floats & values.keys():
+        value = values[name]
+        if type(value) is not float and value is not None:
+            values[name] = float(value)  # a whole number, "NaN", "Infinity" or "-Infinity"
+    for name, convert in converters:
+        if name in values:
+            values[name] = convert(values[name])
     try:
         return kind(id=record_id, run_id=run_id, timestamp=timestamp, **values)
     except TypeError as error:
@@ -72,15 +79,52 @@ def _converters(kind: type[Any], envelope: bool = False) -> dict[str, Converter]
     return found
 
 
+_READINGS: dict[type[Any], tuple[frozenset[str], frozenset[str], tuple[tuple[str, Converter], ...]]]
+_READINGS = {}
+
+
+def _reading(
+    kind: type[Any],
+) -> tuple[frozenset[str], frozenset[str], tuple[tuple[str, Converter], ...]]:
+    """Return the fields of ``kind`` that are stored, those of them that are floats, and those that
+    have to be converted, made once per kind: most fields are what JSON has made of them."""
+    found = _READINGS.get(kind)
+    if found is None:
+        converters = _converters(kind)
+        hints = typing.get_type_hints(kind)
+        floats = frozenset(name for name in converters if _is_float(hints[name]))
+        rest = tuple(
+            (name, convert)
+            for name, convert in converters.items()
+            if name not in floats and not _is_same(hints[name])
+        )
+        found = _READINGS[kind] = (frozenset(converters), floats, rest)
+    return found
+
+
+def _members(hint: Any) -> list[Any]:
+    """Return what a hint may be besides None."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return [member for member in typing.get_args(hint) if member is not type(None)]
+    return [hint]
+
+
+def _is_float(hint: Any) -> bool:
+    return _members(hint)[0] is float
+
+
+def _is_same(hint: Any) -> bool:
+    return _converter(_members(hint)[0]) is _same
+
+
 def _converter(hint: Any) -> Converter:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        members = [member for member in typing.get_args(hint) if member is not type(None)]
-        inner = _converter(members[0])
+        inner = _converter(_members(hint)[0])
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
         item = _converter(typing.get_args(hint)[0])
-        return lambda value: tuple(item(element) for element in value)
+        return tuple if item is _same else lambda value: tuple(item(element) for element in value)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return lambda value: decode_plain(hint, value)
     if hint is float:
