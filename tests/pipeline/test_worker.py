@@ -1,0 +1,31 @@
+"""The one place that starts threads: they step back behind the training's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import pytest
+
+from quark.pipeline.faults import FaultLog
+from quark.pipeline.worker import BackgroundWorker
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
+def test_a_worker_gives_way_to_the_threads_of_the_training() -> None:
+    seen: list[int] = []
+    done = threading.Event()
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def look() -> None:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        done.set()
+
+    worker = BackgroundWorker(look, name="quark-test", interval_seconds=60.0, faults=FaultLog())
+    worker.wake()
+    assert done.wait(10)
+    worker.close(10)
+
+    assert seen[0] == max(10, before)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
