@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING
 from quark._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from quark.analyzers.engine import (
+        AnalyzerEngine as AnalyzerEngine,
+        AnalyzerEngineConfig as AnalyzerEngineConfig,
+        AnalyzerResult as AnalyzerResult,
+    )
+    from quark.analyzers.thresholds import AnalyzerThresholds as AnalyzerThresholds
     from quark.errors import (
         InvalidRunStateError as InvalidRunStateError,
         RunNotFoundError as RunNotFoundError,
@@ -115,6 +121,10 @@ _HOMES = {
     "SampleExposure": "quark.writers.batch_results",
     "SystemTelemetry": "quark.telemetry",
     "SystemTelemetryConfig": "quark.telemetry",
+    "AnalyzerEngine": "quark.analyzers.engine",
+    "AnalyzerEngineConfig": "quark.analyzers.engine",
+    "AnalyzerResult": "quark.analyzers.engine",
+    "AnalyzerThresholds": "quark.analyzers.thresholds",
     "AlertRecord": "quark.records",
     "ArtifactRecord": "quark.records",
     "BatchDiagnosticRecord": "quark.records",

@@ -127,6 +127,7 @@ RULES: dict[str, OneHome] = {
             "pipeline/shipper.py": "worker: whatever a store raises, the journal keeps the frames",
             "session/console.py": "probe: what is printed goes out, whatever becomes of its copy",
             "telemetry/barrier.py": "probe: a driver or a system file may fail in any way",
+            "analyzers/judge.py": "rule: one that fails says nothing, and the others go on",
             "hooks/engine.py": "hook: what a layer puts out is anyone's code",
             "compat/wandb/watched_graph.py": "hook: as above, without a line of the user's own",
             "compat/wandb/watched_model.py": "hook: as above, without a line of the user's own",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from quark.records.judgement import (
         AlertRecord as AlertRecord,
+        AnalysisRecord as AnalysisRecord,
         EvidenceRecord as EvidenceRecord,
         HealthScoreRecord as HealthScoreRecord,
         PhaseRecord as PhaseRecord,
@@ -100,6 +101,7 @@ _MODULES = {
     ),
     "judgement": (
         "AlertRecord",
+        "AnalysisRecord",
         "EvidenceRecord",
         "HealthScoreRecord",
         "PhaseRecord",
@@ -163,6 +165,7 @@ RECORD_KINDS: Mapping[str, type[Record]] = LazyClasses(
         "batch_diagnostic": "BatchDiagnosticRecord",
         "artifact": "ArtifactRecord",
         "alert": "AlertRecord",
+        "analysis": "AnalysisRecord",
         "health_score": "HealthScoreRecord",
         "phase": "PhaseRecord",
         "span": "SpanRecord",

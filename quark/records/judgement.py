@@ -82,3 +82,23 @@ class PhaseRecord(Record):
     step_end: int | None = None
     evidence: tuple[EvidenceRecord, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisRecord(Record):
+    """One analysis of the run, written when all it had to say is written.
+
+    Its alerts, scores or phases carry ``analysis_id`` in their metadata; without this record they
+    count as not there. ``replaces_existing`` puts it in the place of every earlier analysis of the
+    same ``family``.
+    """
+
+    KIND: ClassVar[str] = "analysis"
+    ESSENTIAL: ClassVar[bool] = True
+    FILTERS: ClassVar[tuple[str, ...]] = ("family", "analysis_id")
+
+    family: str  # "alerts" or "phases"
+    analysis_id: str
+    replaces_existing: bool = True
+    output_count: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ SUMMARY_TYPES = ("activation", "gradient")
 HOOK_DIRECTIONS = ("forward", "backward")
 PARAMETER_ROLES = ("weight", "bias", "other")
 DISTRIBUTION_TYPES = ("value", "gradient", "update")
+ANALYSIS_FAMILIES = ("alerts", "phases")
 PAYLOAD_FORMATS = ("json", "text", "bytes")
 STREAMS = ("stdout", "stderr")
 SPAN_STATUSES = ("ok", "error")
@@ -34,6 +35,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("artifact", "payload_format"): PAYLOAD_FORMATS,
     ("alert", "category"): ALERT_CATEGORIES,
     ("alert", "severity"): ALERT_SEVERITIES,
+    ("analysis", "family"): ANALYSIS_FAMILIES,
     ("health_score", "score_key"): HEALTH_SCORE_KEYS,
     ("health_score", "category"): HEALTH_SCORE_KEYS,
     ("health_score", "status"): HEALTH_STATUSES,

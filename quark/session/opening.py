@@ -256,7 +256,13 @@ def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool, joined: bool)
     if not resumed:
         body = {f.name: getattr(run, f.name) for f in fields(run) if f.name not in ENVELOPE}
         handle.emit(RunRecord, timestamp=run.timestamp, **body)
-        handle.emit(EventRecord, event_type="run_started", severity="info", status=run.status)
+        handle.emit(
+            EventRecord,
+            event_type="run_started",
+            severity="info",
+            status=run.status,
+            payload={"rank": handle.journal.meta.rank},
+        )
         return run
     changes: dict[str, Any] = {
         "status": RunStatus.RUNNING.value,
@@ -266,7 +272,11 @@ def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool, joined: bool)
         "exit_code": None,
     }
     update = handle.emit(RunUpdateRecord, changes=changes)
-    payload = {"resume_count": run.resume_count + 1, "previous_status": run.status}
+    payload = {
+        "resume_count": run.resume_count + 1,
+        "previous_status": run.status,
+        "rank": handle.journal.meta.rank,
+    }
     handle.emit(
         EventRecord, event_type="run_resumed", severity="info", status="running", payload=payload
     )

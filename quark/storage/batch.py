@@ -53,6 +53,20 @@ class EncodedRecord(NamedTuple):
     body: bytes
 
 
+class StoredRecord(NamedTuple):
+    """A record as it rests; ``body`` is JSON, ``position`` is where a scan goes on after."""
+
+    position: int
+    writer_id: str
+    seq: int
+    ordinal: int
+    kind: str
+    step: int | None
+    epoch: int | None
+    time_us: int
+    body: str | bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
     """Frames ``first_seq`` to ``last_seq`` of one writer, decoded.

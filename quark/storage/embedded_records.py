@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from quark import ids, jsonio
@@ -13,7 +13,7 @@ from quark.records.codec import decode_record
 from quark.storage import layout
 from quark.storage.admission import is_run_id
 from quark.storage.index_db import IndexDb
-from quark.storage.model import RecordFilter, RunQuery
+from quark.storage.model import RecordFilter, RunQuery, StoredRecord
 from quark.storage.open_runs import OpenRuns
 from quark.storage.selection import check_filters, default_of, parse_record_id, selection
 
@@ -21,6 +21,8 @@ R = TypeVar("R", bound=Record)
 
 #: Folders of runs that are being deleted start with this, which no run id does.
 DELETING_PREFIX = ".deleting-"
+#: Records that a scan takes at once.
+SCAN_PART = 5_000
 
 
 class EmbeddedRecords:
@@ -77,6 +79,26 @@ class EmbeddedRecords:
         with self._runs.use(run_id) as run_db, run_db.reading() as connection:
             rows = connection.execute(sql, (*values, *more_values, limit)).fetchall()
         return tuple(_decode(kind, run_id, *row) for row in reversed(rows))
+
+    def scan(
+        self, run_id: str, kinds: Collection[str], *, after: int = 0
+    ) -> Iterator[Sequence[StoredRecord]]:
+        marks = ", ".join("?" * len(kinds))
+        # The plus keeps SQLite from collecting all records of a kind to sort them by position.
+        sql = (
+            "SELECT record.position, writer.name, seq, ordinal, kind, step, epoch, time_us, body "
+            "FROM record JOIN writer ON writer.id = writer_id "
+            f"WHERE record.position > ? AND +kind IN ({marks}) ORDER BY record.position LIMIT ?"
+        )
+        while True:
+            with self._runs.use(run_id) as run_db, run_db.reading() as connection:
+                found = connection.execute(sql, (after, *kinds, SCAN_PART)).fetchall()
+            part = [StoredRecord._make(row) for row in found]
+            if part:
+                yield part
+                after = part[-1].position
+            if len(part) < SCAN_PART:
+                return
 
     def count(self, run_id: str) -> dict[str, int]:
         with self._runs.use(run_id) as run_db, run_db.reading() as connection:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quark import ids, jsonio
 from quark.clock import format_timestamp
 from quark.records import ProjectRecord, Record, RunRecord
 from quark.records.codec import decode_record
-from quark.storage.model import EncodedRecord, RecordFilter, RunQuery
+from quark.storage.model import EncodedRecord, RecordFilter, RunQuery, StoredRecord
 from quark.storage.run_state import creation_time_us, matches_query
 from quark.storage.selection import Bounds, check_filters, selection
 
@@ -71,6 +72,19 @@ class MemoryRecords:
         records = [_decode(kind, run_id, writer_id, encoded) for writer_id, encoded in stored]
         records = [record for record in records if _has(record, equals)]
         return tuple(records if chosen.limit is None else records[-chosen.limit or len(records) :])
+
+    def scan(
+        self, run_id: str, kinds: Collection[str], *, after: int = 0
+    ) -> Iterator[Sequence[StoredRecord]]:
+        with self._runs.lock:
+            stored = self._runs.find(run_id).records[after:]
+        part = [
+            StoredRecord(place, writer_id, *encoded)
+            for place, (writer_id, encoded) in enumerate(stored, start=after + 1)
+            if encoded.kind in kinds
+        ]
+        if part:
+            yield part
 
     def count(self, run_id: str) -> dict[str, int]:
         with self._runs.lock:

@@ -12,6 +12,7 @@ from quark.storage.batch import (
     Batch as Batch,
     EncodedRecord as EncodedRecord,
     PointBlock as PointBlock,
+    StoredRecord as StoredRecord,
 )
 
 if TYPE_CHECKING:

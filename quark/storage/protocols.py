@@ -14,7 +14,7 @@ Their promises hold for every implementation and are what the contract tests che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ from quark.storage.model import (
     RunQuery,
     Series,
     StepRange,
+    StoredRecord,
 )
 
 R = TypeVar("R", bound=Record)
@@ -69,6 +70,19 @@ class RecordStore(Protocol):
         Raises:
             RunNotFoundError: There is no such run.
             SchemaValidationError: ``where`` names a field that the kind cannot be selected by.
+        """
+        ...
+
+    def scan(
+        self, run_id: str, kinds: Collection[str], *, after: int = 0
+    ) -> Iterator[Sequence[StoredRecord]]:
+        """Yield records of some kinds undecoded, many at once, in order of arrival.
+
+        Each part is a consistent state of its own; what arrives meanwhile comes at the end.
+        ``after``: the position of the last record that was seen already.
+
+        Raises:
+            RunNotFoundError: There is no such run.
         """
         ...
 

@@ -13,6 +13,7 @@ from quark.errors import SchemaValidationError
 from quark.records import (
     RECORD_KINDS,
     AlertRecord,
+    AnalysisRecord,
     ArchitectureEdge,
     ArchitectureModule,
     ArchitectureNode,
@@ -162,6 +163,9 @@ VALID: dict[str, AnyRecord] = {
         payload_format="json",
         sha256="0a" * 32,
     ),
+    "analysis": AnalysisRecord(
+        **ENVELOPE, family="alerts", analysis_id="a1", output_count=3, metadata={"rules": 6}
+    ),
     "alert": AlertRecord(
         **ENVELOPE,
         rule_id="overfitting_onset",
@@ -233,6 +237,7 @@ BROKEN: list[Broken] = [
     ("artifact", "payload_format", "yaml", "be one of 'json', 'text', 'bytes'"),
     ("alert", "severity", "debug", "be one of 'info', 'warning', 'error', 'critical'"),
     ("alert", "category", "overall", "be one of 'optimization', 'representation'"),
+    ("analysis", "family", "scores", "be one of 'alerts', 'phases'"),
     ("health_score", "score_key", "total", "be one of 'overall', 'optimization'"),
     ("health_score", "status", "fine", "be one of 'healthy', 'watch', 'degraded', 'critical'"),
     ("span", "status", "", "be one of 'ok', 'error'"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quark import ids
+from quark import ids, jsonio
 from quark.errors import RunNotFoundError, SchemaValidationError
 from quark.records import (
     RECORD_KINDS,
@@ -318,6 +318,51 @@ def test_a_field_that_was_not_written_is_selected_by_its_default(store: Store) -
 
     assert [event.id for event in found] == ["w1-1", "w1-4"]
     assert [artifact.id for artifact in without_namespace] == ["w1-3"]
+
+
+def test_a_scan_gives_undecoded_records_of_some_kinds_and_goes_on_where_it_was_left(
+    store: Store,
+) -> None:
+    create_run(store)
+    layer: dict[str, Any] = {
+        "module_name": "a",
+        "module_type": "b",
+        "summary_type": "gradient",
+        "hook_direction": "backward",
+        "element_count": 4,
+        "norm": 0.5,
+    }
+    store.append(batch(1, 3, record(1), record(2, "layer_summary", step=7, **layer), record(3)))
+    store.append(batch(1, 4, record(4), writer_id="w2"))
+
+    first = [one for part in store.records.scan("run-1", ("layer_summary",)) for one in part]
+    events = [one for part in store.records.scan("run-1", ("event",)) for one in part]
+    both = [one for part in store.records.scan("run-1", ("event", "layer_summary")) for one in part]
+    rest = [
+        one
+        for part in store.records.scan("run-1", ("event",), after=events[1].position)
+        for one in part
+    ]
+
+    assert [(one.writer_id, one.seq, one.kind, one.step) for one in first] == [
+        ("w1", 2, "layer_summary", 7)
+    ]
+    assert jsonio.loads(first[0].body)["norm"] == 0.5
+    assert [(one.writer_id, one.seq) for one in events] == [("w1", 1), ("w1", 3), ("w2", 4)]
+    assert both == sorted([*first, *events])
+    assert rest == events[2:]
+    assert list(store.records.scan("run-1", ("span",))) == []
+    with pytest.raises(RunNotFoundError):
+        next(iter(store.records.scan("run-2", ("event",))))
+
+
+def test_a_scan_of_more_than_one_part_misses_and_repeats_nothing(store: Store) -> None:
+    create_run(store)
+    store.append(batch(1, 12_001, *(record(seq) for seq in range(1, 12_002))))
+
+    parts = list(store.records.scan("run-1", ("event",)))
+
+    assert [one.seq for part in parts for one in part] == list(range(1, 12_002))
 
 
 def test_thousands_of_ids_can_be_asked_for_at_once(store: Store) -> None:

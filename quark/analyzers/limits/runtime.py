@@ -1,0 +1,15 @@
+"""Thresholds of the rules on time, machines and ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from quark.analyzers.limits.checks import check_numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeLimits:
+    """Thresholds of the rules on time, machines and ranks."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, [item.name for item in fields(self)])

@@ -1,0 +1,1 @@
+"""Judgement while a run goes on."""
