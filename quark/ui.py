@@ -9,6 +9,7 @@ encode the text loses the message and nothing else.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Literal, TextIO
 
 Tone = Literal["note", "warning", "error"]
@@ -43,6 +44,28 @@ def say(message: str, *, tone: Tone = "note") -> None:
             _write_styled(stream, message, _STYLES[tone])
         else:
             _write_plain(stream, message)
+    except _STREAM_FAULTS:
+        return
+
+
+def show(lines: Iterable[Sequence[tuple[str, str]]]) -> None:
+    """Tell the user several lines, each of pieces of text with the style that rich gives them.
+
+    Without a terminal, or with ``NO_COLOR``, the styles fall away. Never raises.
+    """
+    stream = sys.stderr
+    if _quiet or stream is None:
+        return
+    try:
+        if not stream.isatty():
+            _write_plain(stream, "\n".join("".join(text for text, _ in line) for line in lines))
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(file=stream, highlight=False, soft_wrap=True)
+        for line in lines:
+            console.print(Text.assemble((PREFIX, _STYLES["note"]), *line))
     except _STREAM_FAULTS:
         return
 

@@ -38,12 +38,8 @@ class GrowingSeries:
         """Take points in order of arrival."""
         self._parts.append((step, epoch, time_us, value))
         self._count += len(value)
-        if self._count > self._limit:
-            whole = self._joined()
-            keep = ~np.isfinite(whole[3])
-            keep[::2] = True
-            self._parts = [(whole[0][keep], whole[1][keep], whole[2][keep], whole[3][keep])]
-            self._count = len(self._parts[0][3])
+        while self._count > self._limit and self._thin_out():
+            pass
 
     def series(self) -> MetricSeries:
         """Return the points by step, of equal steps the last to come."""
@@ -62,6 +58,15 @@ class GrowingSeries:
             time_us=time_us[order],
             has_steps=has_steps,
         )
+
+    def _thin_out(self) -> bool:
+        """Drop every second of the finite points; False if that leaves as many."""
+        whole = self._joined()
+        keep = ~np.isfinite(whole[3])
+        keep[::2] = True
+        before, self._count = self._count, int(np.count_nonzero(keep))
+        self._parts = [(whole[0][keep], whole[1][keep], whole[2][keep], whole[3][keep])]
+        return self._count < before
 
     def _joined(self) -> _Part:
         if len(self._parts) > 1:

@@ -31,6 +31,7 @@ class Delivery:
     losses: LossCounter = field(default_factory=LossCounter)
     on_batch: Callable[[Batch], None] | None = None
     points: int = 0
+    rows: int = 0  # calls that logged points
     records: int = 0
     refused: int = 0
     last_refusal: str | None = None
@@ -59,6 +60,7 @@ class Delivery:
             self.losses.add("record", "rejected", record_count(frames[0].kind, frames[0].body))
             return
         self.points += batch.point_count
+        self.rows += sum(len(block.seq) for block in batch.blocks)
         self.records += len(batch.records)
 
     def _lose(self, kind: str, reason: str) -> None:

@@ -15,7 +15,8 @@ class Diagnostics:
     """The state of one session's pipeline at a moment.
 
     ``accepted`` counts frames that ``append`` kept (a ``log`` call is one frame); ``shipped`` those
-    that the store has; ``pending`` those on their way. ``dropped`` maps ``"kind: reason"`` to a
+    that the store has; ``pending`` those on their way;
+    ``rows_shipped`` those with points. ``dropped`` maps ``"kind: reason"`` to a
     count and is empty unless something was lost, each loss with its reason. ``faults`` maps the
     cause of an internal error to how often it happened.
     """
@@ -25,6 +26,7 @@ class Diagnostics:
     shipped: int = 0
     pending: int = 0
     points_shipped: int = 0
+    rows_shipped: int = 0
     records_shipped: int = 0
     quarantined: int = 0
     damaged: int = 0

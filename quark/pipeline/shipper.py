@@ -164,6 +164,7 @@ class Shipper:
             shipped=journal.shipped_seq,
             pending=journal.pending,
             points_shipped=self._delivery.points if self._delivery else 0,
+            rows_shipped=self._delivery.rows if self._delivery else 0,
             records_shipped=self._delivery.records if self._delivery else 0,
             quarantined=self._delivery.refused if self._delivery else 0,
             damaged=self._damaged,

@@ -25,6 +25,7 @@ from quark.pipeline.frames import SegmentMeta
 from quark.pipeline.journal import Journal, JournalConfig
 from quark.pipeline.shipper import Shipper, ShipperConfig
 from quark.records import Record
+from quark.session.costs import CostMeter
 from quark.session.intake import Intake
 from quark.session.places import local_root
 from quark.session.reading import deliver_tail
@@ -63,6 +64,9 @@ class RunHandle(Intake):
         self.run_id = run_id
         self.faults = FaultLog(strict=strict)
         self.losses = LossCounter()
+        self.costs = CostMeter()
+        self.quiet = settings.quiet  # whether the end of the run is to be told to nobody
+        self.reported = False  # whether it was told
         self.root = local_root(settings)
         self.run_dir = run_path(self.root, run_id)
         self.owner = owner

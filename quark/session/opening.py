@@ -210,7 +210,7 @@ def _begin(
     )
     try:
         if request.owner:
-            names = settings.extensions
+            names = settings.session_extensions
             follower.extensions = ExtensionHost(load_extensions(names), handle.faults)
         run = _announce(handle, run, resumed=resumed, joined=joined)
         handle.request_flush()  # the store works on it while the folder is written

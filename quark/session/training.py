@@ -57,7 +57,7 @@ class TrainingSession:
         self._context = opened.context
         self._extensions = opened.extensions
         self.joined = opened.joined
-        self._pid = os.getpid()
+        self._pid, self.opened_us = os.getpid(), SYSTEM_CLOCK.time_us()
         self._ended = False
         opened.follow(self)
         registry.add(self)
