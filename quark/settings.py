@@ -10,14 +10,28 @@ No ``persistence_url`` is no mistake: the run is then kept in the embedded store
 
 from __future__ import annotations
 
-import math
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from quark._setting_rules import (
+    Rule,
+    a_key,
+    a_url,
+    a_workspace,
+    above,
+    at_least,
+    extension_names,
+    finite,
+    is_a,
+    no_rule,
+    not_blank,
+    one_of,
+    texts,
+    whole,
+)
 from quark.errors import SettingsError
 
 KIB: Final = 1024
@@ -27,12 +41,17 @@ MIN_SEGMENT_BYTES: Final = 64 * KIB
 
 MODES: Final = ("online", "offline", "disabled")
 DURABILITIES: Final = ("page_cache", "fsync")
+ALERT_REACTIONS: Final = ("warn", "stop", "record")
+
+#: What follows every session that keeps something, and the setting that it needs, if any.
+BUILT_IN_EXTENSIONS: Final = (
+    ("quark.live.extension:LiveRules", "live_rules"),
+    ("quark.report.extension:EndReport", "report"),
+)
 
 _HIDDEN = "[redacted]"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE)
-_EXTENSION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 #: A process's number and the count of processes, by launcher. The first pair that is set wins:
 #: torchrun sets RANK also inside Slurm or MPI; mpirun inside ``sbatch`` leaves SLURM_PROCID at 0
@@ -126,6 +145,20 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
         "What runs inside each session, as `module:attribute`; separated by commas in the "
         "variable.",
     )
+    live_rules: bool = _setting(
+        True, "QUARK_LIVE_RULES", "Judge each run while it goes on, within 1 % of its time."
+    )
+    on_alert: str = _setting(
+        "warn",
+        "QUARK_ON_ALERT",
+        "What follows an alert of a run that goes on: `warn` says a line, `stop` also ends the "
+        "training before its next optimizer step if it is an error, `record` only keeps it.",
+    )
+    report: bool = _setting(
+        True,
+        "QUARK_REPORT",
+        "Analyse each run at its end, print a short report, and keep it in the run's folder.",
+    )
     system_sample_seconds: float = _setting(
         10.0, "QUARK_SYSTEM_SAMPLE_SECONDS", "How often W&B runs sample the machine; 0: never."
     )
@@ -141,7 +174,7 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
             value = getattr(self, item.name)
             if value is None and item.default is None:
                 continue
-            rule = _RULES[item.type](value) or _EXTRA_RULES.get(item.name, _no_rule)(value)
+            rule = _RULES[item.type](value) or _EXTRA_RULES.get(item.name, no_rule)(value)
             if rule:
                 raise _refusal(item, value, rule)
         if self.spool_max_bytes < self.segment_bytes:
@@ -159,6 +192,14 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
     def storage_path(self) -> Path:
         """The storage directory, absolute: ``storage_dir``, else the working directory."""
         return Path(os.path.abspath(os.path.expanduser(self.storage_dir or os.curdir)))
+
+    @property
+    def session_extensions(self) -> tuple[str, ...]:
+        """What follows each session: ``extensions``, then Quark's own that are not switched off."""
+        if self.mode == "disabled":
+            return self.extensions
+        own = (name for name, switch in BUILT_IN_EXTENSIONS if not switch or getattr(self, switch))
+        return (*self.extensions, *own)
 
     @classmethod
     def load(cls, **flags: Any) -> Settings:
@@ -304,96 +345,28 @@ def _shown(name: str, value: object) -> str:
     return repr(value)
 
 
-# Rules return what a value "must", or nothing if it is fine.
-Rule = Callable[[Any], str]
-
-
-def _no_rule(value: Any) -> str:
-    return ""
-
-
-def _is(kind: type, words: str) -> Rule:
-    return lambda value: "" if isinstance(value, kind) else f"be {words}"
-
-
-def _whole(value: Any) -> str:
-    return "" if isinstance(value, int) and not isinstance(value, bool) else "be a whole number"
-
-
-def _finite(value: Any) -> str:
-    fine = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return "" if fine else "be a finite number"
-
-
-def _texts(value: Any) -> str:
-    fine = isinstance(value, tuple) and all(isinstance(part, str) for part in value)
-    return "" if fine else "be a tuple of strings"
-
-
-def _one_of(words: tuple[str, ...]) -> Rule:
-    return lambda value: "" if value in words else f"be one of {', '.join(map(repr, words))}"
-
-
-def _at_least(lowest: float) -> Rule:
-    return lambda value: "" if value >= lowest else f"be at least {lowest}"
-
-
-def _above(lowest: float) -> Rule:
-    return lambda value: "" if value > lowest else f"be above {lowest}"
-
-
-def _not_blank(value: str) -> str:
-    return "" if value.strip() else "not be blank (leave it unset instead)"
-
-
-def _a_key(value: str) -> str:
-    fine = value.isascii() and value.isprintable() and value.strip() == value != ""
-    return "" if fine else "be printable ASCII without blanks around it, as an HTTP header needs"
-
-
-def _a_url(value: str) -> str:
-    if _URL.fullmatch(value) is None:
-        return "be a URL such as 'https://quark.example.com' or 'file:/data/runs'"
-    if value.lower().startswith(("http://", "https://")):
-        host = value.partition("://")[2].partition("/")[0]
-        if not host:
-            return "name a host"
-        if "@" in host:
-            return "not hold a user or password; the key goes into QUARK_USER_KEY"
-    return ""
-
-
-def _a_workspace(value: str) -> str:
-    fine = value.strip() == value != "" and value.isprintable() and "/" not in value
-    return "" if fine else "be printable, without '/' and without blanks around it"
-
-
-def _extension_names(value: tuple[str, ...]) -> str:
-    wrong = next((name for name in value if _EXTENSION.fullmatch(name) is None), None)
-    return "" if wrong is None else f"hold names like 'package.module:attribute', not {wrong!r}"
-
-
 _RULES: dict[Any, Rule] = {
-    "str": _is(str, "a string"),
-    "str | None": _is(str, "a string"),
-    "bool": _is(bool, "True or False"),
-    "int": _whole,
-    "float": _finite,
-    "tuple[str, ...]": _texts,
+    "str": is_a(str, "a string"),
+    "str | None": is_a(str, "a string"),
+    "bool": is_a(bool, "True or False"),
+    "int": whole,
+    "float": finite,
+    "tuple[str, ...]": texts,
 }
 _EXTRA_RULES: dict[str, Rule] = {
-    "persistence_url": _a_url,
-    "user_key": _a_key,
-    "persistence_timeout_seconds": _above(0),
-    "storage_dir": _not_blank,
-    "workspace": _a_workspace,
-    "mode": _one_of(MODES),
-    "segment_bytes": _at_least(MIN_SEGMENT_BYTES),
-    "memory_ring_bytes": _at_least(MIN_SEGMENT_BYTES),
-    "durability": _one_of(DURABILITIES),
-    "ship_interval_seconds": _above(0),
-    "finish_timeout_seconds": _at_least(0),
-    "extensions": _extension_names,
+    "persistence_url": a_url,
+    "user_key": a_key,
+    "persistence_timeout_seconds": above(0),
+    "storage_dir": not_blank,
+    "workspace": a_workspace,
+    "mode": one_of(MODES),
+    "segment_bytes": at_least(MIN_SEGMENT_BYTES),
+    "memory_ring_bytes": at_least(MIN_SEGMENT_BYTES),
+    "durability": one_of(DURABILITIES),
+    "ship_interval_seconds": above(0),
+    "finish_timeout_seconds": at_least(0),
+    "extensions": extension_names,
+    "on_alert": one_of(ALERT_REACTIONS),
     "system_sample_seconds": lambda x: "" if x == 0 or x >= 0.1 else "be 0 or at least 0.1",
 }
 _FIELDS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}

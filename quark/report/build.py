@@ -9,7 +9,7 @@ import numpy as np
 from quark.analyzers.analysis import analyze_evidence
 from quark.analyzers.engine import AnalyzerEngineConfig, keep_analysis
 from quark.analyzers.gather import gather
-from quark.analyzers.phase_engine import PhaseAnalyzerConfig, keep_phases
+from quark.analyzers.phase_engine import PhaseAnalyzer
 from quark.clock import SYSTEM_CLOCK, format_timestamp
 from quark.report.cost import measure_cost
 from quark.report.model import Completeness, Curve, Report
@@ -59,7 +59,7 @@ def build_report(
         replaces_existing=True,
         seconds=SYSTEM_CLOCK.monotonic() - started,
     )
-    phases = keep_phases(handle, evidence, PhaseAnalyzerConfig(), replaces_existing=True)
+    phases = PhaseAnalyzer(session).analyze().phases
     run = session.context.run
     begun = session.opened_us
     duration = (now_us - begun) / 1e6

@@ -34,8 +34,7 @@ def chart(curve: Curve, *, width: int, height: int, ascii_only: bool = False) ->
     if not finite:
         return []
     low, high = min(finite), max(finite)
-    logarithmic = low > 0 and high / low > _LOG_RATIO
-    scale = math.log if logarithmic else float
+    scale = math.log if _is_wide(low, high) else float
     bottom, top = scale(low), scale(high)
     span = (top - bottom) or 1.0
     levels: list[int | None] = []
@@ -45,6 +44,12 @@ def chart(curve: Curve, *, width: int, height: int, ascii_only: bool = False) ->
         else:
             levels.append(1 + round((scale(value) - bottom) / span * (height * 8 - 1)))
     return [_line(levels, row, ascii_only) for row in range(height - 1, -1, -1)]
+
+
+def is_logarithmic(curve: Curve, width: int) -> bool:
+    """Say whether the chart has a logarithmic scale."""
+    known = [one for one in _columns(curve, width) if one is not None and math.isfinite(one)]
+    return bool(known) and _is_wide(min(known), max(known))
 
 
 def phase_line(phases: Sequence[PhaseRecord], curve: Curve, width: int) -> str:
@@ -63,6 +68,10 @@ def phase_line(phases: Sequence[PhaseRecord], curve: Curve, width: int) -> str:
         cells[start : end + 1] = list(label.center(room, "·" if room > 2 else " "))
         cells[start] = "|"
     return "".join(cells)
+
+
+def _is_wide(low: float, high: float) -> bool:
+    return low > 0 and high / low > _LOG_RATIO
 
 
 def _columns(curve: Curve, width: int) -> list[float | None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from quark.report.chart import chart, phase_line
+from quark.report.chart import chart, is_logarithmic, phase_line
 
 if TYPE_CHECKING:
     from quark.records import AlertRecord
@@ -97,6 +97,7 @@ def _curve(report: Report, ascii_only: bool) -> Iterator[Line]:
     yield _labelled(
         "curve",
         (curve.key, "bold"),
+        (" (logarithmic)" if is_logarithmic(curve, _CHART_WIDTH) else "", "dim"),
         (f" {curve.first:.4g} to {curve.last:.4g}, best {curve.best:.4g} ", ""),
         (f"at step {curve.best_step:,}", ""),
     )

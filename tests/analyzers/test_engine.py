@@ -31,6 +31,8 @@ def session(tmp_path: Path) -> Iterator[TrainingSession]:
         session.end_run()
 
 
+#: Of no type that is taken.
+WRONG: Any = "run_1"
 CONFIG = AnalyzerEngineConfig(step_time_metric_keys=("nothing", "perf/step_ms"))
 
 
@@ -132,6 +134,8 @@ def test_alerts_are_selected_by_rule_category_severity_and_steps(session: Traini
     engine = AnalyzerEngine(session, config=CONFIG)
     (alert,) = engine.analyze().alerts
 
+    taken: dict[str, Any]
+    left_out: dict[str, Any]
     for taken in (
         {"rule_id": "runtime_bottleneck_risk"},
         {"category": "runtime"},
@@ -141,7 +145,7 @@ def test_alerts_are_selected_by_rule_category_severity_and_steps(session: Traini
         {"step_max": 0},
         {"limit": 1},
     ):
-        assert engine.read_alerts(**taken) == (alert,), taken  # type: ignore[arg-type]
+        assert engine.read_alerts(**taken) == (alert,), taken
     for left_out in (
         {"rule_id": "exploding_gradients"},
         {"category": "optimization"},
@@ -150,7 +154,7 @@ def test_alerts_are_selected_by_rule_category_severity_and_steps(session: Traini
         {"step_min": 60},
         {"limit": 0},
     ):
-        assert engine.read_alerts(**left_out) == (), left_out  # type: ignore[arg-type]
+        assert engine.read_alerts(**left_out) == (), left_out
     assert [s.category for s in engine.read_health_scores(category="runtime")] == ["runtime"]
     assert [s.score_key for s in engine.read_health_scores(limit=1)] == ["overall"]
 
@@ -163,9 +167,9 @@ def test_alerts_are_selected_by_rule_category_severity_and_steps(session: Traini
         (lambda e: e.read_alerts(step=-1), "step is -1"),
         (lambda e: e.read_alerts(limit=1.5), "limit is 1.5"),
         (lambda e: e.read_health_scores(score_key="total"), "score_key is 'total'"),
-        (lambda e: AnalyzerEngine("run_1"), "is not a run"),
-        (lambda e: AnalyzerEngineConfig(thresholds=3), "must be an AnalyzerThresholds"),
-        (lambda e: AnalyzerEngineConfig(step_time_metric_keys="a"), "must be a tuple"),
+        (lambda e: AnalyzerEngine(WRONG), "is not a run"),
+        (lambda e: AnalyzerEngineConfig(thresholds=WRONG), "must be an AnalyzerThresholds"),
+        (lambda e: AnalyzerEngineConfig(step_time_metric_keys=WRONG), "must be a tuple"),
         (lambda e: AnalyzerEngineConfig(metric_roles={"loss": ("a",)}), "Role 'loss'"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -188,15 +188,25 @@ class Run(RunIdentity):
         current.closed(self)
         if self._session.ended:
             return
+        quiet = quiet or bool(self._settings.silent or self._settings.quiet) or guest
+        told = self._ending_is_told(quiet)
         if error is not None and not self.inherited:
             self._session.end_after(error, exit_code=exit_code)
         else:
             self._session.end_run("failed" if exit_code else "completed", exit_code=exit_code)
-        if not (guest or quiet or self.disabled or self._settings.silent or self._settings.quiet):
+        if not (quiet or self.disabled or told()):
             ui.say(
                 f"run {self._name} ({self.id}) of project {self._project}: "
                 f"{self._session.status}. It is kept in {self._session.run_path}."
             )
+
+    def _ending_is_told(self, quiet: bool) -> Callable[[], bool]:
+        """Have the report kept to itself if ``quiet``; return what says whether it was printed."""
+        if not isinstance(self._session, TrainingSession):
+            return lambda: False
+        handle = self._session.handle
+        handle.quiet = handle.quiet or quiet
+        return lambda: handle.reported
 
     def _write_last_values(self) -> None:
         """Write what is only known at the end; also called when a signal ends the process."""
