@@ -15,10 +15,10 @@ DEMO_READY := $(VENV)/.demo-ready
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint types floors docs bench clean
+.PHONY: help venv demo test check lint types floors docs bench bench-faults clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Stamps: an environment is made once, and again when what it is made from changes.
 $(DEMO_READY): pyproject.toml Makefile
@@ -35,13 +35,13 @@ $(READY): $(DEMO_READY)
 
 venv: $(READY) ## make .venv with everything that the other targets need
 
-demo: $(DEMO_READY) ## train on real digits, stop and go on, then read the run back
+demo: $(DEMO_READY) ## train on real digits, stop, read the run back, go on to the report
 	@mkdir -p demo-runs
-	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py \
+	QUARK_STORAGE_DIR=demo-runs QUARK_REPORT=0 $(BIN)/python examples/wandb_digits.py \
 	  --checkpoint demo-runs/digits.pt --stop-after 7
+	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/demo_account.py
 	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py \
 	  --checkpoint demo-runs/digits.pt
-	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/demo_account.py
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
@@ -63,6 +63,9 @@ check: lint types floors test ## all of the above: what CI runs
 
 bench: $(READY) ## measure, and write a table and JSON
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-faults: $(READY) ## train broken and healthy runs; which faults are found, which alarms are false
+	$(BIN)/python -m benchmarks.faults --workers $(WORKERS) $(BENCH_ARGS)
 
 clean: ## remove the environment, caches and what the demo kept
 	rm -rf $(VENV) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis

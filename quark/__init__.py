@@ -10,11 +10,33 @@ from typing import TYPE_CHECKING
 from quark._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from quark.analyzers.comparison_engine import (
+        ComparisonEngine as ComparisonEngine,
+        ComparisonEngineConfig as ComparisonEngineConfig,
+    )
+    from quark.analyzers.comparison_results import (
+        AlertChange as AlertChange,
+        AlertDiff as AlertDiff,
+        Difference as Difference,
+        LayerSummaryDiff as LayerSummaryDiff,
+        MetricDiff as MetricDiff,
+        MetricSummary as MetricSummary,
+        MetricTargetSpec as MetricTargetSpec,
+        PhaseDiff as PhaseDiff,
+        RunComparisonResult as RunComparisonResult,
+        TimeToTarget as TimeToTarget,
+    )
     from quark.analyzers.engine import (
         AnalyzerEngine as AnalyzerEngine,
         AnalyzerEngineConfig as AnalyzerEngineConfig,
         AnalyzerResult as AnalyzerResult,
     )
+    from quark.analyzers.phase_engine import (
+        PhaseAnalysisResult as PhaseAnalysisResult,
+        PhaseAnalyzer as PhaseAnalyzer,
+        PhaseAnalyzerConfig as PhaseAnalyzerConfig,
+    )
+    from quark.analyzers.phase_thresholds import PhaseAnalyzerThresholds as PhaseAnalyzerThresholds
     from quark.analyzers.thresholds import AnalyzerThresholds as AnalyzerThresholds
     from quark.errors import (
         InvalidRunStateError as InvalidRunStateError,
@@ -22,6 +44,7 @@ if TYPE_CHECKING:
         SchemaMigrationError as SchemaMigrationError,
         SchemaValidationError as SchemaValidationError,
         SessionStoreError as SessionStoreError,
+        TrainingStoppedError as TrainingStoppedError,
     )
     from quark.hooks.config import (
         HookEngineConfig as HookEngineConfig,
@@ -31,6 +54,8 @@ if TYPE_CHECKING:
     )
     from quark.hooks.engine import HookEngine as HookEngine
     from quark.hooks.parameters import ParameterDiagnostics as ParameterDiagnostics
+    from quark.live.guarding import guard as guard
+    from quark.live.reactions import on_alert as on_alert
     from quark.records import (
         AlertRecord as AlertRecord,
         ArtifactRecord as ArtifactRecord,
@@ -125,6 +150,24 @@ _HOMES = {
     "AnalyzerEngineConfig": "quark.analyzers.engine",
     "AnalyzerResult": "quark.analyzers.engine",
     "AnalyzerThresholds": "quark.analyzers.thresholds",
+    "PhaseAnalyzer": "quark.analyzers.phase_engine",
+    "PhaseAnalyzerConfig": "quark.analyzers.phase_engine",
+    "PhaseAnalyzerThresholds": "quark.analyzers.phase_thresholds",
+    "PhaseAnalysisResult": "quark.analyzers.phase_engine",
+    "ComparisonEngine": "quark.analyzers.comparison_engine",
+    "ComparisonEngineConfig": "quark.analyzers.comparison_engine",
+    "MetricTargetSpec": "quark.analyzers.comparison_results",
+    "RunComparisonResult": "quark.analyzers.comparison_results",
+    "MetricDiff": "quark.analyzers.comparison_results",
+    "MetricSummary": "quark.analyzers.comparison_results",
+    "Difference": "quark.analyzers.comparison_results",
+    "TimeToTarget": "quark.analyzers.comparison_results",
+    "AlertDiff": "quark.analyzers.comparison_results",
+    "AlertChange": "quark.analyzers.comparison_results",
+    "PhaseDiff": "quark.analyzers.comparison_results",
+    "LayerSummaryDiff": "quark.analyzers.comparison_results",
+    "guard": "quark.live.guarding",
+    "on_alert": "quark.live.reactions",
     "AlertRecord": "quark.records",
     "ArtifactRecord": "quark.records",
     "BatchDiagnosticRecord": "quark.records",
@@ -150,6 +193,7 @@ _HOMES = {
     "SessionStoreError": "quark.errors",
     "RunNotFoundError": "quark.errors",
     "InvalidRunStateError": "quark.errors",
+    "TrainingStoppedError": "quark.errors",
 }
 
 __all__ = sorted(_HOMES)

@@ -11,6 +11,7 @@ The tree::
     ├── SchemaMigrationError         a store cannot be brought to the current schema
     ├── SettingsError                a setting has a value that is not allowed (also a ValueError)
     ├── WriterClosedError            a writer or session was used after it was closed
+    ├── TrainingStoppedError         an alert ended the training, as was asked for
     ├── DamagedFileError             bytes at rest do not match their checksum or format
     └── MissingDependencyError       an optional package is needed (also an ImportError)
 
@@ -52,6 +53,17 @@ class SettingsError(QuarkError, ValueError):
 
 class WriterClosedError(QuarkError):
     """A writer or session was used after it had been closed."""
+
+
+class TrainingStoppedError(QuarkError):
+    """An alert, or a gradient that is not finite, ended the training, as was asked for.
+
+    ``end_reason`` is what the run's record says of its end.
+    """
+
+    def __init__(self, message: str, *, end_reason: str | None = None) -> None:
+        super().__init__(message)
+        self.end_reason = end_reason
 
 
 class DamagedFileError(QuarkError):

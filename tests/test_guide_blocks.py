@@ -23,17 +23,21 @@ from torch import nn
 
 from quark import (
     ArtifactStore,
+    ComparisonEngine,
+    ComparisonEngineConfig,
     DataDiagnostics,
     DataDiagnosticsConfig,
     EventLogger,
     MetricsLogger,
+    MetricTargetSpec,
+    PhaseAnalyzer,
     RunContext,
     SystemTelemetry,
     TrainingSession,
 )
 
 BLOCKS = Path(__file__).resolve().parent / "guide_blocks"
-DIGEST = "8570205307521b3be5be840f0b3b6b7fef5adaf422611e6808be81fdeee1b57d"
+DIGEST = "8fd0ab46d63a2281e17ad871d9113ddcdfcb5c36281684cc8e59ffe86e5b4cda"
 
 Namespace = dict[str, Any]
 
@@ -126,7 +130,6 @@ def test_custom_metrics_keep_their_place_and_description() -> None:
     assert made["session"].run_path.parent == Path("quark-runs/.quark/runs").resolve()
 
 
-@pytest.mark.xfail(raises=ImportError, reason="AnalyzerEngine and PhaseAnalyzer are not built yet")
 def test_analyzers_take_other_metric_keys(session: TrainingSession) -> None:
     with MetricsLogger(session) as metrics:
         for step in range(50):
@@ -601,3 +604,109 @@ def test_a_batch_is_described_without_an_adapter(session: TrainingSession) -> No
     assert (kept.loss, kept.batch_size, kept.class_counts) == (0.25, 3, {"1": 2, "0": 1})
     assert (kept.sample_ids, kept.sequence_lengths) == (("10", "11", "12"), (3, 4, 5))
     assert kept.metadata == {"augmentation": "mixup"}
+
+
+# -- analysis and comparison ---------------------------------------------------------------------
+
+
+def trained(
+    *, points: int = 30, best_epoch: int = 30, step_time_ms: float = 50.0
+) -> TrainingSession:
+    """A run of a loss that falls, and whose validation rises again after its best epoch."""
+    session = TrainingSession.start_run(project="guide", storage_dir="given")
+    with MetricsLogger(session) as metrics:
+        for step in range(points):
+            worse = 0.04 * max(0, step - best_epoch)
+            metrics.log("train/loss", 2.0 * math.exp(-step / 5), step=step)
+            metrics.log("val/loss", 0.4 + 2.0 * math.exp(-step / 4) + worse, step=step)
+            metrics.log("val/accuracy", 0.9 - 0.8 * math.exp(-step / 4), step=step)
+            metrics.log("system/runtime/step_time_ms", step_time_ms, step=step)
+    session.end_run()
+    return session
+
+
+def test_a_run_is_analysed_and_cut_into_phases(capsys: pytest.CaptureFixture[str]) -> None:
+    session = trained(points=60, best_epoch=12, step_time_ms=2_000.0)
+    capsys.readouterr()
+
+    made = run_block("14_analyze_a_run", session=session)
+
+    alerts, scores, phases = capsys.readouterr().out.splitlines()
+    assert alerts == str([alert.to_dict() for alert in made["analysis"].alerts])
+    assert "'score_key': 'overall'" in scores
+    assert "'phase_name': 'rapid_learning'" in phases
+    (overfitting,) = made["overfitting_phases"]
+    assert overfitting == made["phase_result"].phases[-1]
+    assert (overfitting.step_end, overfitting.evidence[0].source) == (59, "val/loss")
+    assert [alert.rule_id for alert in made["runtime_alerts"]] == ["runtime_bottleneck_risk"]
+
+
+def test_thresholds_of_alerts_can_be_set() -> None:
+    strict = trained(points=60, step_time_ms=300.0)
+
+    made = run_block("15_analyze_a_run", session=strict)
+
+    found = made["analyzer"].analyze()
+    assert "runtime_bottleneck_risk" not in {alert.rule_id for alert in found.alerts}
+
+
+def test_thresholds_of_phases_can_be_set() -> None:
+    session = trained(points=12)
+
+    made = run_block("16_analyze_a_run", session=session)
+
+    first, *_ = made["phase_analyzer"].analyze().phases
+    assert (first.phase_name, first.step_start, first.step_end) == (
+        *("initialization_adaptation", 0, 2),
+    )
+    assert PhaseAnalyzer(session).analyze().phases[0].step_end == 1
+
+
+def test_a_candidate_is_compared_with_its_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    candidate, baseline = trained(points=20), trained(points=30)
+    for session in (candidate, baseline):
+        PhaseAnalyzer(session).analyze()
+    capsys.readouterr()
+
+    made = run_block(
+        "17_compare_runs_and_baselines",
+        candidate_session=candidate,
+        baseline_session=baseline,
+    )
+
+    found = made["comparison"]
+    assert (found.primary.id, found.reference.id) == (candidate.run_id, baseline.run_id)
+    accuracy = found.metric("val/accuracy")
+    reached = accuracy.time_to_target_step
+    # 0.9 - 0.8 exp(-step / 4) is 0.8 at step 4 ln 8 = 8.3, in both runs.
+    assert (reached.primary, reached.reference, reached.difference) == (9, 9, 0)
+    assert (accuracy.better, accuracy.count_difference) == ("reference", -10)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "baseline"
+    assert [line[0] for line in lines[1:]] == ["{", "{", "[", "{", "[", "["]
+    assert "'phase_name': 'rapid_learning'" in lines[5]
+
+
+def test_two_runs_are_compared_directly_and_in_one_call() -> None:
+    primary, reference = trained(points=20), trained(points=30)
+
+    pairwise = run_block(
+        "18_compare_runs_and_baselines",
+        ComparisonEngine=ComparisonEngine,
+        primary_session=primary,
+        reference_session=reference,
+    )["comparison"]
+    in_one_call = run_block(
+        "19_compare_runs_and_baselines",
+        ComparisonEngine=ComparisonEngine,
+        ComparisonEngineConfig=ComparisonEngineConfig,
+        MetricTargetSpec=MetricTargetSpec,
+        primary_session=primary,
+        baseline_session=reference,
+    )["comparison"]
+
+    assert (pairwise.mode, in_one_call.mode) == ("pairwise", "baseline")
+    assert pairwise.metric("val/loss").time_to_target_step is None
+    # 0.4 + 2 exp(-step / 4) is 0.5 at step 4 ln 20 = 12.0 (11.98).
+    assert in_one_call.metric("val/loss").time_to_target_step.primary == 12
+    assert pairwise.metric("train/loss") == in_one_call.metric("train/loss")

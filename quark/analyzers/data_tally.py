@@ -18,7 +18,8 @@ _MAX_STEPS_WITH_IDS = 20
 class DataTally:
     """Counts classes, exposures and padding of a run's batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_ids: int = MAX_IDS) -> None:
+        self._max_ids = max_ids
         self._classes: Counter[str] = Counter()
         self._ids: Counter[str] = Counter()
         self._epochs: set[int] = set()
@@ -31,7 +32,7 @@ class DataTally:
         self._samples += body.get("batch_size") or 0
         self._classes.update(body.get("class_counts") or {})
         ids = body.get("sample_ids") or ()
-        if ids and (len(self._ids) < MAX_IDS or self._ids.keys() >= set(ids)):
+        if ids and (len(self._ids) < self._max_ids or self._ids.keys() >= set(ids)):
             self._ids.update(ids)
             self._exposures += len(ids)
         if (epoch := body.get("epoch")) is not None:

@@ -136,7 +136,7 @@ class AnalyzerEngine:
     >>> with TrainingSession.start_run(project="demo", storage_dir=tempfile.mkdtemp()) as session:
     ...     with MetricsLogger(session) as metrics:
     ...         for step in range(50):
-    ...             metrics.log("system/runtime/step_time_ms", 700.0, step=step)
+    ...             _ = metrics.log("system/runtime/step_time_ms", 700.0, step=step)
     ...     result = AnalyzerEngine(session).analyze()
     >>> [(alert.rule_id, alert.severity) for alert in result.alerts]
     [('runtime_bottleneck_risk', 'error')]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from quark import jsonio
-from quark.analyzers.data_tally import DataTally
+from quark.analyzers.data_tally import MAX_IDS, DataTally
 from quark.analyzers.evidence import LayerTrack, MetricSeries, RunEvidence, RunFacts
 from quark.analyzers.growing import GrowingSeries, GrowingTable
 from quark.analyzers.roles import MetricRoles, choose_roles
@@ -53,14 +53,15 @@ class EvidenceLimits:
     points: int = 4_000_000  # of one metric and rank
     probes: int = 100_000  # of one layer or parameter
     records: int = 100_000  # telemetry, loop records and events, each
+    sample_ids: int = MAX_IDS  # different ones of batch diagnostics
 
 
 #: For evidence that grows while a run goes on.
-LIVE_LIMITS = EvidenceLimits(points=20_000, probes=1_000, records=5_000)
+LIVE_LIMITS = EvidenceLimits(points=20_000, probes=1_000, records=5_000, sample_ids=50_000)
 
 TELEMETRY_OBJECTS = ("boundary", "gpus", "metadata")
 EVENT_OBJECTS = ("event_type", "severity", "payload")
-LOOP_OBJECTS = ("metadata",)
+LOOP_OBJECTS = ("model_name", "metadata")
 
 #: The kinds of records that are evidence.
 KINDS = (
@@ -89,7 +90,7 @@ class EvidenceBuilder:
         self._loop = GrowingTable(number_fields("training_loop"), LOOP_OBJECTS, limits.records)
         self._events = GrowingTable((), EVENT_OBJECTS, limits.records)
         self._batches = GrowingTable(("loss", "batch_size", "epoch"), (), limits.records)
-        self._tally = DataTally()
+        self._tally = DataTally(limits.sample_ids)
         self.last_time_us: int | None = None
 
     # -- in ------------------------------------------------------------------------------------

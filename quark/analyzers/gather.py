@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from quark import jsonio
-from quark.analyzers.evidence import RunEvidence, RunFacts
+from quark.analyzers.evidence import LayerTrack, MetricSeries, RunEvidence, RunFacts
 from quark.analyzers.evidence_builder import KINDS, EvidenceBuilder, EvidenceLimits
-from quark.analyzers.roles import MetricRoles, choose_roles
+from quark.analyzers.roles import NO_ROLES, MetricRoles, choose_roles
 from quark.clock import parse_timestamp
 
 if TYPE_CHECKING:
@@ -57,6 +57,42 @@ def gather(
     roles = _add_metrics(builder, store, run_id, overrides, ranks)
     facts = run_facts(run, builder, now_us=now_us, resume_times=resume_times)
     return builder.build(facts, roles)
+
+
+def gather_metrics(store: Store, run_id: str, keys: Iterable[str]) -> dict[str, MetricSeries]:
+    """Read some metrics of a run and nothing else; those that it has not logged are left out.
+
+    Where several ranks logged one into the run, the lowest rank's word counts.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        SessionStoreError: The store does not answer.
+    """
+    found = store.points.many_series(run_id, list(keys))
+    ranks: dict[str, int] = {}
+    if any(len(series.writers) > 1 for series in found.values()):
+        for part in store.records.scan(run_id, ("event",)):
+            for one in part:
+                _note_event(jsonio.loads(one.body), one.writer_id, one.time_us, ranks, [])
+    builder = EvidenceBuilder()
+    for series in found.values():
+        if len(series):
+            builder.add_series(series, ranks)
+    return dict(builder.build(RunFacts(), NO_ROLES).metrics)
+
+
+def gather_layers(store: Store, run_id: str) -> tuple[LayerTrack, ...]:
+    """Read the layer summaries of a run and nothing else: activations, then gradients.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        SessionStoreError: The store does not answer.
+    """
+    builder = EvidenceBuilder()
+    for part in store.records.scan(run_id, ("layer_summary",)):
+        builder.add_bodies(part)
+    evidence = builder.build(RunFacts(), NO_ROLES)
+    return (*evidence.activations, *evidence.gradients)
 
 
 def run_facts(

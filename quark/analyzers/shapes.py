@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from quark.analyzers.evidence import Float64Array
+    from quark.analyzers.evidence import BoolArray, Float64Array
 
 #: Of normally distributed values the standard deviation is so many median absolute deviations.
-_SIGMA_PER_DEVIATION = 1.4826
+SIGMA_PER_DEVIATION = 1.4826
 
 
 def spread(values: Float64Array) -> float:
@@ -26,7 +26,7 @@ def spread(values: Float64Array) -> float:
     """
     if not len(values):
         return 0.0
-    return float(np.median(np.abs(values - np.median(values)))) * _SIGMA_PER_DEVIATION
+    return float(np.median(np.abs(values - np.median(values)))) * SIGMA_PER_DEVIATION
 
 
 def noise(values: Float64Array) -> float:
@@ -64,7 +64,7 @@ def block_medians(values: Float64Array, count: int) -> Float64Array:
     return np.array([float(np.median(part)) for part in parts if len(part)])
 
 
-def longest_run(marks: Float64Array) -> tuple[int, int]:
+def longest_run(marks: BoolArray | Float64Array) -> tuple[int, int]:
     """Return start and length of the longest stretch of true values; (0, 0) if there is none.
 
     >>> longest_run(np.array([False, True, True, False, True]))

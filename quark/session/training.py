@@ -357,7 +357,7 @@ class TrainingSession:
                 "traceback": redact_text("".join(format_exception(error))[-20_000:]),
             },
         )
-        return self.end_run(status, exit_code=exit_code)
+        return self.end_run(status, exit_code=exit_code, reason=getattr(error, "end_reason", None))
 
     def _let_go(self, *, merge: bool) -> None:
         self._ended = True
