@@ -93,7 +93,7 @@ def loss_curve(
 def curve_of(series: MetricSeries) -> LossCurve:
     """Return the curve of a finite series of at least four points."""
     value = series.value
-    edges = np.linspace(0, len(value), min(STRETCHES, len(value) // 2 or 1) + 1).astype(np.int64)
+    edges = np.linspace(0, len(value), min(STRETCHES, len(value) // 3) + 1).astype(np.int64)
     level = np.array(
         [
             np.median(value[first : last : max(1, (last - first) // _SAMPLES)])

@@ -1,7 +1,8 @@
 """Whether validation has turned: it was at its best, and has got worse for good since.
 
 A curve that wavers has a lowest point as well. A turn is real if it is large beside the lowest
-value, beside all that was gained, and beside the curve's own noise, and if it lasts to the end.
+value and beside all that was gained, if it stands out of the curve's own noise or rises steadily
+through it (Mann, "Nonparametric tests against trend", 1945), and if it lasts to the end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: With fewer points after the turn there is no noise to speak of, and each must be a rise.
 FEW_POINTS = 6
+#: With as many a steady rise shows through noise.
+_MANY = 10
 #: The last share of what follows the turn has to stay above it.
 _LASTING_SHARE = 0.2
 _TINY = 1e-12
@@ -36,7 +39,12 @@ class Turn:
 
 
 def find_turn(
-    values: Float64Array, began: float, limits: GeneralizationLimits, *, min_points: int
+    values: Float64Array,
+    began: float,
+    limits: GeneralizationLimits,
+    *,
+    min_points: int,
+    least_rise: float | None = None,
 ) -> Turn | None:
     """Return the turn of a curve that should fall; None if it has none.
 
@@ -45,6 +53,7 @@ def find_turn(
         began: Where it was before anything was learned, if that is higher than its first value.
         limits: What counts as a rise.
         min_points: Points from the lowest one to the last that it takes.
+        least_rise: What is large beside the lowest value, if not a ratio of it.
 
     >>> from quark.analyzers.limits.generalization import GeneralizationLimits
     >>> curve = np.array([2.0, 1.0, 0.8, 0.9, 1.3])
@@ -59,15 +68,18 @@ def find_turn(
     needed = max(1, min_points - 1)
     if len(after) < needed:
         return None
-    # A short tail tells little of its noise, and the half before it is as noisy.
-    recent = values[-max(len(after), len(values) // 2) :]
     least = max(
-        limits.overfitting_rise_ratio * abs(lowest),
+        limits.overfitting_rise_ratio * abs(lowest) if least_rise is None else least_rise,
         limits.overfitting_regress_share * (max(began, float(values[0])) - lowest),
-        limits.overfitting_noise_multiple * noise(recent) if len(recent) >= FEW_POINTS else 0.0,
         _TINY,
     )
     if not now - lowest >= least:
+        return None
+    # A short tail tells little of its noise, and the half before it is as noisy.
+    recent = values[-max(len(after), len(values) // 2) :]
+    width = limits.overfitting_noise_multiple * (noise(recent) if len(recent) >= FEW_POINTS else 0)
+    is_steady = len(after) >= _MANY and _trend(after) >= limits.overfitting_noise_multiple
+    if now - lowest < width and not is_steady:
         return None
     if len(after) < FEW_POINTS:
         lasts = bool((np.diff(values[-needed - 1 :]) > 0).all())
@@ -75,3 +87,10 @@ def find_turn(
         count = max(needed, round(len(after) * _LASTING_SHARE))
         lasts = bool((after[-count:] > lowest + least / 2).all())
     return Turn(place=place, lowest=lowest, now=now, least_rise=least) if lasts else None
+
+
+def _trend(values: Float64Array) -> float:
+    """Return how many standard deviations the pairs that rise are ahead of those that fall."""
+    count = len(values)
+    pairs = np.triu(np.sign(values[None, :] - values[:, None]), 1).sum()
+    return float(pairs) / float(np.sqrt(count * (count - 1) * (2 * count + 5) / 18.0))

@@ -98,15 +98,13 @@ def watched_loops(evidence: RunEvidence) -> Iterator[WatchedLoop]:
     table = evidence.loop
     if not len(table):
         return
-    names = [str(name or "") for name in table.object("model_name")]
+    names = table.object("model_name")
     different = list(dict.fromkeys(names))
     rank = table.rank
     for name in different:
-        rows = (
-            np.arange(len(table))
-            if len(different) == 1
-            else np.flatnonzero(np.array([one == name for one in names]))
-        )
+        alone = len(different) == 1
+        places = None if alone else [place for place, one in enumerate(names) if one == name]
+        rows = np.arange(len(table)) if places is None else np.array(places)
         rows = rows[rank[rows] == rank[rows].min()]
-        subject = name if len(different) > 1 else ""
-        yield WatchedLoop(name=name, subject=subject, table=table, rows=rows)
+        known = str(name or "the model")
+        yield WatchedLoop(name=known, subject="" if alone else known, table=table, rows=rows)

@@ -17,7 +17,8 @@ class GeneralizationLimits:
     Attributes:
         overfitting_rise_ratio: The validation loss has risen by this ratio of its lowest value.
         overfitting_regress_share: It has lost this share of what it had gained.
-        overfitting_noise_multiple: It has risen by so many widths of its own noise.
+        overfitting_noise_multiple: It has risen by so many widths of its own noise; or over ten
+            points and more, so steadily that chance is as many standard deviations away.
         overfitting_train_fall_ratio: The training loss has fallen by this ratio meanwhile.
         overfitting_accuracy_gain: A validation accuracy that still rises by so much in the last
             half of the time since makes it ``info``.
@@ -34,7 +35,8 @@ class GeneralizationLimits:
         overtraining_delta_ratio: A validation loss is better if it is lower by this ratio.
         overtraining_info_run_ratio: The share of the run after the best point, for ``info``.
         overtraining_warning_run_ratio: Likewise for ``warning``, if validation got worse as well.
-        overtraining_accuracy_drop: The accuracy has fallen so much from its best.
+        overtraining_accuracy_drop: The accuracy has fallen so much from its best, for ``warning``.
+        overtraining_fallen_points: Points since, instead of the patience.
         better_min_points: Points from which validation better than training is judged.
         better_noisy_points: Points from which training labels are taken to be noisy.
         better_info_ratio: The validation loss is at most this ratio of the training loss.
@@ -81,6 +83,7 @@ class GeneralizationLimits:
     overtraining_info_run_ratio: float = 0.3
     overtraining_warning_run_ratio: float = 0.5
     overtraining_accuracy_drop: float = 0.05
+    overtraining_fallen_points: int = 6
     better_min_points: int = 3
     better_noisy_points: int = 5
     better_info_ratio: float = 0.5

@@ -11,8 +11,8 @@ Saturated ones are named while the loss is where it began, flat ones (also where
 layers or more) if they have a tenth of their first standard deviation or none at all. Once the loss
 has fallen by half, only layers of nothing but zeros are named. The last layer's saturation, and
 whatever normalises, drops out, embeds or pools, are left out. Two probes are needed, or one beyond
-the critical threshold; beside a training loss, 20 steps between the first and the last. What the
-guide does not say is ours.
+the critical threshold; beside a training loss, 20 steps between the first and the last, or 10 for
+ReLU. What the guide does not say is ours.
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ def _is_too_new(
 ) -> bool:
     """Return whether a layer was not seen for long enough: some begin at 0."""
     if state.is_known:
-        return int(track.step[-1] - track.step[0]) < limits.layers.settling_steps
+        settling = limits.layers.settling_steps
+        needed = settling / 2 if "relu" in track.module_type.lower() else settling
+        return int(track.step[-1] - track.step[0]) < needed
     return count < limits.layers.collapse_min_probes and not is_critical
 
 

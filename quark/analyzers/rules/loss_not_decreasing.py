@@ -47,7 +47,7 @@ def loss_not_decreasing(evidence: RunEvidence, limits: AnalyzerThresholds) -> It
 
 def _flat(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -> Finding | None:
     own, n = limits.loss, len(curve)
-    if curve.start <= 0:
+    if curve.value.min() <= 0:
         return None
     quarter = max(1, len(curve.level) // 4)
     early = float(np.median(curve.value[: max(5, min(n // 10, 500))]))
@@ -56,12 +56,13 @@ def _flat(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -
     points = (max(5, n // 10), n / 4)
     error = 2.5 * curve.noise * sum(math.sqrt(curve.memory / count) for count in points)
     fall = (max(curve.start, early) - min(late, lowest_late + curve.level_error)) / curve.start
-    fell = (early - late) / early if early > 0 else 1.0
-    if fell >= own.loss_not_decreasing_ratio or fall >= own.loss_not_decreasing_sure_ratio:
+    fell = (early - late) / early
+    room, moved = own.loss_not_decreasing_sure_ratio, _validation_fall(evidence)
+    most = fell + error / early if moved is None else fell
+    seen = fell if moved is None else moved
+    if fall >= room or most >= room or seen >= own.loss_not_decreasing_ratio:
         return None
-    if fell + error / early >= own.loss_not_decreasing_sure_ratio:
-        return None
-    if late > 1.5 * early or _validation_fell(evidence, own.loss_not_decreasing_ratio):
+    if late > 1.5 * early:
         return None
     verdict = accuracy_verdict(evidence)
     if verdict == "good" or (verdict is None and started_trained(evidence)):
@@ -91,13 +92,14 @@ def _flat(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -
     )
 
 
-def _validation_fell(evidence: RunEvidence, ratio: float) -> bool:
-    """Whether the validation loss shows learning that the training loss's noise hides."""
+def _validation_fall(evidence: RunEvidence) -> float | None:
+    """How far the validation loss fell at best, relative: the same data each time, it has no noise
+    that could hide a fall, or feign one. None where there is too little of it."""
     series = evidence.role("val_loss")
     value = series.finite().value if series is not None else np.empty(0)
-    if len(value) < 3 or value[0] <= 0:
-        return False
-    return bool(1.0 - np.median(value[-3:]) / value[0] >= ratio)
+    if len(value) < 4 or value[0] <= 0:
+        return None
+    return float(1.0 - min(np.median(value[-3:]), np.median(value[1:])) / value[0])
 
 
 def _frozen(evidence: RunEvidence, limits: AnalyzerThresholds) -> Finding | None:

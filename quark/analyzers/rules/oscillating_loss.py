@@ -40,19 +40,27 @@ def oscillating_loss(evidence: RunEvidence, limits: AnalyzerThresholds) -> Itera
 
 def _swings(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -> Finding | None:
     own = limits.loss
-    amplitude = max(
-        own.oscillating_loss_swing_ratio * curve.start,
-        own.oscillating_loss_swing_level_ratio * float(np.median(curve.level)),
-        own.oscillating_loss_sigmas * curve.level_error,
-    )
-    turns = turning_points(curve.level, amplitude)
-    swings = len(turns) - 1
-    # The first swing may be the fall of a loss that learns; the last turn is where the run ends.
-    if swings < own.oscillating_loss_min_swings or turns[-2] < 0.6 * len(curve.level):
+    best: tuple[Float64Array, list[int]] | None = None
+    # Slow swings show in means of three stretches where single ones are too noisy.
+    smooth = np.convolve(curve.level, np.ones(3) / 3.0, "valid")
+    for level, error in ((curve.level, curve.level_error), (smooth, curve.level_error / 3.0**0.5)):
+        amplitude = max(
+            own.oscillating_loss_swing_ratio * curve.start,
+            own.oscillating_loss_swing_level_ratio * float(np.median(level)),
+            own.oscillating_loss_sigmas * error,
+        )
+        turns = turning_points(level, amplitude)
+        # The first swing may be the fall of a loss that learns, the last one is not over yet.
+        is_late = len(turns) > 2 and turns[-2] >= 0.6 * len(level)
+        if is_late and len(turns) - 1 >= own.oscillating_loss_min_swings:
+            best = (level, turns) if best is None or len(turns) > len(best[1]) else best
+    if best is None:
         return None
+    level, turns = best
+    swings = len(turns) - 1
     if rate_cycles(evidence) >= 2:
         return None
-    heights = np.abs(np.diff(curve.level[turns]))
+    heights = np.abs(np.diff(level[turns]))
     size = float(np.median(heights))
     first = int(curve.level_step[turns[1]])
     return Finding(

@@ -159,7 +159,7 @@ def _unchanged(tracks: Sequence[ParameterTrack], min_probes: int) -> BoolArray:
     """Return which have equal statistics at all probes, of which there are enough."""
     still = np.ones(len(tracks), bool)
     for column in _COLUMNS:
-        places = np.flatnonzero(still)
+        places = np.flatnonzero(still).tolist()
         probes = probe_matrix([tracks[place] for place in places], column)
         if column in _COLUMNS[:2]:
             still[places] &= probes.count >= min_probes

@@ -281,6 +281,20 @@ def test_accuracy_is_looked_at_where_there_is_no_loss() -> None:
     assert speaks(overtrained.RULE, run(val_accuracy=np.append(up, [0.8] * 22))).severity == "info"
 
 
+def test_accuracy_that_falls_while_training_improves_is_enough() -> None:
+    # A third of the labels are wrong; the loss has not turned by a tenth of what it gained.
+    val = [1.1, 0.66, 0.52, 0.43, 0.41, 0.4, 0.37, 0.4, 0.43, 0.42, 0.41, 0.39, 0.42]
+    accuracy = [0.66, 0.88, 0.91, 0.93, 0.94, 0.93, 0.94, 0.9, 0.89, 0.85, 0.88, 0.87, 0.87]
+    learning, failing = decay(1.8, 0.03, 260), np.append(decay(1.8, 0.5, 100), [0.9] * 160)
+
+    found = speaks(overtrained.RULE, run(learning, val, every=20, val_accuracy=accuracy))
+
+    assert found.severity == "warning"
+    assert found.source == "val/accuracy"
+    evidence = run(failing, val, every=20, val_accuracy=accuracy)
+    assert list(overtrained.RULE.check(evidence, LIMITS)) == []
+
+
 @pytest.mark.parametrize(
     "evidence",
     [
@@ -606,3 +620,15 @@ def test_a_turn_lies_beyond_the_noise() -> None:
     turned = find_turn(values + np.linspace(0, 2, 60), 2.0, GeneralizationLimits(), min_points=3)
     assert turned is not None
     assert turned.place < 20
+
+
+def test_a_steady_rise_shows_through_the_noise() -> None:
+    # A classifier of digits, a third of whose labels are wrong, as it was measured.
+    val = """2.252 1.589 0.997 0.838 0.863 0.686 0.772 0.772 0.798 0.713 0.846 0.914 0.665 0.838
+        0.676 0.814 0.893 1.11 0.853 1.013 1.068 1.039 1.15"""
+    values = np.array([float(value) for value in val.split()])
+    shuffled = values.copy()
+    np.random.default_rng(0).shuffle(shuffled[3:])
+
+    assert find_turn(values, 2.3, GeneralizationLimits(), min_points=3) is not None
+    assert find_turn(shuffled, 2.3, GeneralizationLimits(), min_points=3) is None

@@ -23,7 +23,7 @@ FALLING = np.geomspace(2.3, 0.3, 100) + 0.01 * np.sin(np.arange(100.0))
 SLOW = np.linspace(2.3, 1.8, 100) + 0.02 * np.sin(np.arange(100.0))
 
 
-def gradients(*norms: Sequence[float], loss: Any = None, **changes: Any) -> RunEvidence:
+def gradients(*norms: Any, loss: Any = None, **changes: Any) -> RunEvidence:
     """Layers from the input on, by their gradient norms."""
     tracks = tuple(
         layer(one, name=f"layer{place}", place=place, **changes) for place, one in enumerate(norms)

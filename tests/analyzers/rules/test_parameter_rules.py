@@ -78,7 +78,7 @@ def drawn(scale: float, elements: int = 4096, name: str = "a.weight", **columns:
     )
 
 
-SPEAKS = {
+SPEAKS: dict[str, tuple[Any, RunEvidence, str]] = {
     "steps overwrite the weights": (
         update_ratio,
         having_weights(updates(0.1), updates(0.3, "b.weight"), loss=FLAT),
@@ -249,7 +249,7 @@ def test_parameter_rules_speak(name: str) -> None:
     assert finding.threshold is not None
 
 
-QUIET = {
+QUIET: dict[str, tuple[Any, ...]] = {
     "no evidence": (
         update_ratio,
         parameters_unchanged,
