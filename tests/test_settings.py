@@ -91,6 +91,8 @@ def test_an_argument_beats_the_environment_which_beats_the_file_which_beats_the_
         ("segment_bytes", "QUARK_SEGMENT_BYTES", "65536", 65536),
         ("durability", "QUARK_DURABILITY", "fsync", "fsync"),
         ("quiet", "QUARK_QUIET", "TRUE", True),
+        ("on_alert", "QUARK_ON_ALERT", "stop", "stop"),
+        ("live_rules", "QUARK_LIVE_RULES", "0", False),
         ("extensions", "QUARK_EXTENSIONS", "a.b:C, d:e ,", ("a.b:C", "d:e")),
         ("extensions", "QUARK_EXTENSIONS", "", ()),
         ("mode", "QUARK_MODE", "", "online"),
@@ -118,6 +120,7 @@ def test_each_variable_sets_its_setting_and_an_empty_one_sets_nothing(
         ("QUARK_REQUIRE_SERVICE", "maybe", "but must be 1, true, yes, on or 0, false, no, off"),
         ("QUARK_MODE", "Online", "must be one of 'online', 'offline', 'disabled'"),
         ("QUARK_DURABILITY", "raid", "must be one of 'page_cache', 'fsync'"),
+        ("QUARK_ON_ALERT", "explode", "must be one of 'warn', 'stop', 'record'"),
         ("QUARK_WORKSPACE", "a/b", "without '/'"),
         ("QUARK_STORAGE_DIR", "  ", "not be blank"),
         ("QUARK_PERSISTENCE_URL", "quark.example.com", "must be a URL such as"),
@@ -215,6 +218,15 @@ def test_the_key_and_a_password_in_a_url_are_never_shown() -> None:
         with pytest.raises(SettingsError) as raised:
             Settings(**values)  # type: ignore[arg-type]
         assert "hunter2" not in str(raised.value)
+
+
+def test_sessions_are_followed_by_the_extensions_named_and_then_by_those_not_switched_off() -> None:
+    live = "quark.live.extension:LiveRules"
+    both = Settings(extensions=("a:b",)).session_extensions
+
+    assert both[:2] == ("a:b", live)
+    assert live not in Settings(live_rules=False).session_extensions
+    assert Settings(mode="disabled", extensions=("a:b",)).session_extensions == ("a:b",)
 
 
 def test_paths_and_lists_are_taken_as_arguments(tmp_path: Path) -> None:

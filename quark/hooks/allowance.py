@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from quark.clock import SYSTEM_CLOCK, Clock
+import threading
+
+from quark.clock import SYSTEM_CLOCK, Clock, thread_cpu_seconds
+
+
+def own_seconds() -> float:
+    """Return the time that this thread has taken of the processor, where the system says: on a
+    busy machine the time that passes is mostly somebody else's."""
+    seconds = thread_cpu_seconds(threading.get_native_id())
+    return SYSTEM_CLOCK.monotonic() if seconds is None else seconds
 
 
 class Allowance:

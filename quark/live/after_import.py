@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 
-class AfterImport(MetaPathFinder):
+class AfterImport:
     """Calls ``then`` once, when ``module`` has been imported for the first time.
 
     It finds nothing itself: it asks the finders behind it and has their loader call it back. What

@@ -98,9 +98,12 @@ class LiveRules:
                 return
             with self._budget.spending():
                 self._row_count += _rows(batch)
-                urgent = self._notes_trouble(bad_sources(batch)) and self._may_hurry()
+                is_troubled = self._notes_trouble(bad_sources(batch))
                 self._take(session, batch)
-            if self._asked or not (urgent or self._is_due()):
+            if self._asked:
+                return  # what is asked for sees this batch too
+            urgent = is_troubled and self._may_hurry()
+            if not urgent and not self._is_due():
                 return
             self._asked = True
         session.handle.add_chore(partial(self._work, session, urgent=urgent))

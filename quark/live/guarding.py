@@ -190,8 +190,9 @@ class GradientGuard:
     # -- what is told of it --------------------------------------------------------------------
 
     def _record(self, optimizer: Any, step: int, bad: list[dict[str, Any]], *, stops: bool) -> None:
-        self._say(step, bad, stops=stops)
         session = self._session or registry.latest()
+        if session is None or not session.handle.quiet:
+            self._say(step, bad, stops=stops)
         if session is None or session.ended:
             return
         count = self.skipped_count

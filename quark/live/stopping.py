@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quark.errors import TrainingStoppedError
-from quark.live.after_import import AfterImport
 from quark.session import registry
 
 if TYPE_CHECKING:
+    from quark.live.after_import import AfterImport
     from quark.records import AlertRecord
     from quark.session import TrainingSession
 
 _OPTIMIZERS = "torch.optim.optimizer"
 
 
-@dataclass(frozen=True, slots=True)
-class StopOrder:
+class StopOrder(NamedTuple):
     """That the training of one run is to be ended, and why."""
 
     alert: AlertRecord
@@ -110,6 +108,8 @@ class StepGate:
             if _OPTIMIZERS in sys.modules:
                 self._register()
             else:
+                from quark.live.after_import import AfterImport  # seldom needed
+
                 self._waiting = AfterImport(_OPTIMIZERS, self._register_if_needed)
                 self._waiting.install()
 

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         RunStatus as RunStatus,
         check_run_transition as check_run_transition,
     )
+    from quark.records.loop import (
+        TrainingLoopRecord as TrainingLoopRecord,
+    )
     from quark.records.metric import (
         HistoryValueRecord as HistoryValueRecord,
         LateRowRecord as LateRowRecord,
@@ -115,6 +118,7 @@ _MODULES = {
         "TERMINAL_STATUSES",
         "check_run_transition",
     ),
+    "loop": ("TrainingLoopRecord",),
     "metric": (
         "HistoryValueRecord",
         "LateRowRecord",
@@ -162,6 +166,7 @@ RECORD_KINDS: Mapping[str, type[Record]] = LazyClasses(
         "parameter_summary": "ParameterSummaryRecord",
         "parameter_distribution": "ParameterDistributionRecord",
         "model_architecture": "ModelArchitectureRecord",
+        "training_loop": "TrainingLoopRecord",
         "batch_diagnostic": "BatchDiagnosticRecord",
         "artifact": "ArtifactRecord",
         "alert": "AlertRecord",

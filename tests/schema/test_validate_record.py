@@ -43,6 +43,7 @@ from quark.records import (
     SpanRecord,
     SummaryUpdateRecord,
     SystemTelemetryRecord,
+    TrainingLoopRecord,
 )
 from quark.schema import CURRENT_SCHEMA_VERSION, dump_record, validate_record
 from quark.schema.validate import AnyRecord
@@ -150,6 +151,17 @@ VALID: dict[str, AnyRecord] = {
         modules=(MODULE,),
         nodes=(NODE,),
         edges=(ArchitectureEdge(source_id=0, target_id=0),),
+    ),
+    "training_loop": TrainingLoopRecord(
+        **ENVELOPE,
+        step=9,
+        model_name="Linear",
+        forward_count=10,
+        optimizer_step_count=10,
+        step_seconds=0.1,
+        stale_gradient_norm=0.0,
+        padding_ratio=0.5,
+        metadata={"loss": "cross_entropy", "target_counts": {"3": 8}},
     ),
     "batch_diagnostic": BatchDiagnosticRecord(
         **ENVELOPE, loss=math.nan, class_counts={"cat": 3}, sample_ids=("", "x")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quark.analyzers.findings import Finding, Observation
-from quark.analyzers.guessing import accuracy_verdict, chance_words
+from quark.analyzers.guessing import accuracy_verdict, chance_words, guessed_classes
 from quark.analyzers.loss_curve import loss_curve
 from quark.analyzers.rule import Rule
 from quark.analyzers.run_config import class_count, started_trained
@@ -60,15 +60,18 @@ def _flat(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -
     room, moved = own.loss_not_decreasing_sure_ratio, _validation_fall(evidence)
     most = fell + error / early if moved is None else fell
     seen = fell if moved is None else moved
-    if fall >= room or most >= room or seen >= own.loss_not_decreasing_ratio:
+    verdict, guessed = accuracy_verdict(evidence), guessed_classes(evidence)
+    near = own.loss_not_decreasing_chance_ratio
+    # Down from bad luck to guessing is no learning either.
+    only_guesses = (
+        verdict == "chance" and guessed is not None and late > (1 - near / 2) * math.log(guessed)
+    )
+    has_fallen = fall >= room or most >= room or seen >= own.loss_not_decreasing_ratio
+    if (has_fallen and not only_guesses) or late > 1.5 * early:
         return None
-    if late > 1.5 * early:
-        return None
-    verdict = accuracy_verdict(evidence)
     if verdict == "good" or (verdict is None and started_trained(evidence)):
         return None
     classes = class_count(evidence)
-    near = own.loss_not_decreasing_chance_ratio
     at_chance = classes is not None and abs(late / math.log(classes) - 1.0) <= near
     far_below = classes is not None and late < (1.0 - 4 * near) * math.log(classes)
     if verdict is None and far_below:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from quark.compat.wandb.run import Run
     from quark.compat.wandb.watched_graph import WatchedGraph
     from quark.compat.wandb.watched_model import WatchedModel
+    from quark.hooks.loop import TrainingLoopFollower
+
+    Follower = WatchedModel | WatchedGraph | TrainingLoopFollower
 
 WHAT = ("gradients", "parameters", "all")
 
@@ -29,7 +32,7 @@ class Watching:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._watched: dict[int, list[WatchedModel | WatchedGraph]] = {}
+        self._watched: dict[int, list[Follower]] = {}
         self._count = 0
 
     def watch(
@@ -56,7 +59,7 @@ class Watching:
             for place, model in enumerate(listed):
                 number = place + (self._count if idx is None else idx)
                 if id(model) not in self._watched:
-                    followers: list[WatchedModel | WatchedGraph] = []
+                    followers: list[Follower] = []
                     self._watched[id(model)] = followers
                     if log_graph:
                         from quark.compat.wandb.watched_graph import WatchedGraph
@@ -64,6 +67,7 @@ class Watching:
                         followers.append(WatchedGraph(self._run, session, model, f"graph_{number}"))
                     if log is not None:
                         followers.append(self._follow(session, model, number, log, log_freq))
+                        followers.append(self._follow_loop(session, model, number, criterion))
         self._count += len(listed)
 
     def _follow(
@@ -79,6 +83,20 @@ class Watching:
             gradients=log in ("gradients", "all"),
             parameters=log in ("parameters", "all"),
             every=max(1, log_freq),
+        )
+
+    def _follow_loop(
+        self, session: TrainingSession, model: nn.Module, number: int, criterion: Any
+    ) -> TrainingLoopFollower:
+        from quark.hooks.loop import TrainingLoopFollower  # torch
+
+        name = type(model).__name__
+        return TrainingLoopFollower(
+            session.handle,
+            model,
+            current_step=lambda: self._run.step,
+            model_name=f"{name}-{number}" if number else name,
+            criterion=criterion,
         )
 
     def unwatch(self, models: Any = None) -> None:
@@ -100,7 +118,7 @@ class Watching:
         self.unwatch()
 
 
-def _close(followers: list[WatchedModel | WatchedGraph]) -> None:
+def _close(followers: list[Follower]) -> None:
     for follower in followers:
         follower.close()
 

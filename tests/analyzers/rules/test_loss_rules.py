@@ -491,6 +491,13 @@ FROZEN = 2.3141592 + 0.0 * np.arange(6)
             ended({"num_classes": 10}, train_loss=flat(math.log(10))), "error", id="at-ln-classes"
         ),
         pytest.param(
+            ended(
+                train_loss=np.linspace(2.6, 2.31, 300), val_accuracy=accuracies([0.1, 0.09, 0.1])
+            ),
+            "error",
+            id="down-to-guessing",
+        ),
+        pytest.param(
             ended(train_loss=learning(), val_loss=evaluations(FROZEN)), "error", id="frozen"
         ),
         pytest.param(

@@ -25,6 +25,7 @@ from quark.records import (
     LayerSummaryRecord,
     ModelArchitectureRecord,
     ParameterSummaryRecord,
+    TrainingLoopRecord,
 )
 from quark.storage.protocols import Store
 from tests.compat.wandb.driver import REAL, SHIM
@@ -371,6 +372,32 @@ def test_a_fault_inside_is_counted_and_stops_nothing(
 
     assert run._session.diagnostics().faults["watching a model failed"] == 3
     assert run.step == 3
+
+
+def test_the_loops_of_watched_models_are_followed_apart(run: Any) -> None:
+    models = network(), network()
+    optimizer = torch.optim.SGD(models[0].parameters(), 0.1)
+    wandb.watch(models, nn.CrossEntropyLoss(), log_freq=1000)
+    for step in range(12):
+        optimizer.zero_grad()
+        train_step(models[0])
+        optimizer.step()
+        models[1](torch.randn(5, 3))
+        wandb.log({"loss": step})
+    wandb.finish()
+
+    with run._session.reading() as store:
+        records = store.records.read(TrainingLoopRecord, run.id)
+
+    counts: dict[str, list[int]] = {}
+    for record in records:
+        kept = counts.setdefault(record.model_name, [0, 0, 0])
+        kept[0] += record.forward_count
+        kept[1] += record.optimizer_step_count
+        kept[2] += record.foreign_step_count
+    assert counts == {"Sequential": [12, 12, 0], "Sequential-1": [12, 0, 12]}
+    assert {record.metadata["criterion"] for record in records} == {"CrossEntropyLoss"}
+    assert {record.step for record in records} >= {0, 10}
 
 
 def test_a_disabled_run_watches_nothing() -> None:
