@@ -195,7 +195,7 @@ class EvidenceBuilder:
             if kind == "activation":
                 self._places.setdefault(name, len(self._places))
         nonfinite = metadata.get("nonfinite_count", 0)
-        track.add(one.step or 0, body, (body["element_count"], nonfinite))
+        track.add(one.step or 0, body, (body["element_count"], nonfinite), odd=nonfinite > 0)
 
     def _take_parameter(self, one: Body, rank: int, body: dict[str, Any]) -> None:
         name = full_name(body)
@@ -208,7 +208,7 @@ class EvidenceBuilder:
             metadata.get("value_nonfinite_count", 0),
             metadata.get("gradient_nonfinite_count", 0),
         )
-        track.add(one.step or 0, body, counts)
+        track.add(one.step or 0, body, counts, odd=any(counts))
 
     def _take_telemetry(self, one: Body, rank: int, body: dict[str, Any]) -> None:
         self._telemetry.add(one.step, one.time_us, rank, body)

@@ -92,6 +92,7 @@ class TrainingLoopFollower:
         import torch
 
         self._torch = torch
+        self._graph_task, self._is_grad_enabled = _graph_task_id(), torch.is_grad_enabled
         self._handle = handle
         self._model = weakref.ref(model)
         self._current_step = current_step
@@ -138,10 +139,10 @@ class TrainingLoopFollower:
     # -- calls of the training -----------------------------------------------------------------
 
     def _on_forward(self, module: nn.Module, arguments: Any, named: Any) -> None:
-        torch, counts = self._torch, self._counts
-        if torch._C._current_graph_task_id() != -1:
+        counts = self._counts
+        if self._graph_task() != -1:
             return  # a checkpointed model, which is computed once more
-        if not torch.is_grad_enabled():
+        if not self._is_grad_enabled():
             counts.no_grad_forward_count += 1
             if module.training:
                 counts.train_mode_no_grad_forward_count += 1
@@ -165,7 +166,11 @@ class TrainingLoopFollower:
         if self._is_new_step:
             self._is_new_step = False
             self._began, self._waited = _now(), 0.0
-            if self._forwards_until_probe <= 0 and self._probe is None and self._allowance.is_left():
+            if (
+                self._forwards_until_probe <= 0
+                and self._probe is None
+                and self._allowance.is_left()
+            ):
                 self._begin_probe(module, arguments, named)
         elif self._probe is not None:
             self._probe_forwards += 1
@@ -299,8 +304,17 @@ class TrainingLoopFollower:
         self._handle.defer(_LoopReading(self, probe, sent, row, metadata))
 
 
+def _graph_task_id() -> Callable[[], int]:
+    """Return what tells the backward pass under way; -1 if there is none."""
+    import torch
+
+    found: Callable[[], int] = torch._C._current_graph_task_id
+    return found
+
+
 def _has_closure(arguments: Any, named: Any) -> bool:
-    return any(callable(one) for one in (*arguments, *named.values()))
+    # The optimizer itself is the first of the arguments; without a closure it is all there is.
+    return len(arguments) + len(named) > 1 and any(map(callable, (*arguments[1:], *named.values())))
 
 
 def _is_called_by_scaler() -> bool:

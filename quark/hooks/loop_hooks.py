@@ -17,21 +17,23 @@ Report = Callable[[Exception], None]
 class Hook:
     """Calls a method of a follower. What that raises goes to ``report``, not into the training."""
 
-    __slots__ = ("__weakref__", "_method", "_report")
+    __slots__ = ("__weakref__", "_follower", "_is_compiling", "_method", "_report")
 
     def __init__(self, method: Callable[..., None], report: Report) -> None:
-        self._method = weakref.WeakMethod(method)
+        import torch
+
+        self._is_compiling = torch.compiler.is_compiling
+        self._follower = weakref.ref(method.__self__)  # type: ignore[attr-defined]
+        self._method = method.__func__  # type: ignore[attr-defined]
         self._report = report
 
     def __call__(self, *arguments: Any) -> None:
-        import torch
-
-        if torch.compiler.is_compiling():
+        if self._is_compiling():
             return  # compiled code counts nothing
-        method = self._method()
-        if method is not None:
+        follower = self._follower()
+        if follower is not None:
             try:
-                method(*arguments)
+                self._method(follower, *arguments)
             except Exception as error:
                 self._report(error)
 

@@ -117,6 +117,10 @@ def usual_step(loop: Loop) -> None:
     loop.optimizer.step()
 
 
+def backward(loss: Any) -> None:
+    loss.backward()
+
+
 def backward_alone(loop: Loop) -> None:
     x, y = loop.batch()
     loop.criterion(loop.model(x), y).backward()
@@ -301,7 +305,7 @@ def test_images_sequences_and_dicts_are_sampled_with_their_shapes(session: Train
         tokens = torch.randint(1, 50, (6, 200))
         tokens[:, 100:] = 0
         out = loop.model(labels=tokens, input_ids=tokens)
-        functional.cross_entropy(out["logits"].flatten(0, 1), tokens.flatten()).backward()
+        backward(functional.cross_entropy(out["logits"].flatten(0, 1), tokens.flatten()))
         loop.optimizer.step()
 
     loop.train(1, one)
@@ -399,7 +403,7 @@ def test_a_compiled_model_stays_compiled(loop: Loop) -> None:
     assert loop.total("unfed_step_count") == 0
 
 
-class _NoWaiting(TorchDispatchMode):
+class _NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses what would make the training thread wait for a device."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -411,7 +415,7 @@ class _NoWaiting(TorchDispatchMode):
 def test_the_training_thread_looks_at_no_number(loop: Loop) -> None:
     loop.follow()
 
-    with _NoWaiting():
+    with _NoWaiting():  # type: ignore[no-untyped-call]
         loop.train(5)
 
     records = loop.records()
@@ -635,11 +639,11 @@ def adversarial(session: TrainingSession) -> tuple[Loop, Callable[[Loop], None]]
         loop.optimizer.zero_grad()
         fake = generator(torch.randn(ROWS, 4))
         ones, zeros = torch.ones(ROWS, 1), torch.zeros(ROWS, 1)
-        loss(loop.model(torch.randn(ROWS, FEATURES)), ones).backward()
-        loss(loop.model(fake.detach()), zeros).backward()
+        backward(loss(loop.model(torch.randn(ROWS, FEATURES)), ones))
+        backward(loss(loop.model(fake.detach()), zeros))
         loop.optimizer.step()
         other.zero_grad()
-        (-loss(loop.model(fake), zeros)).backward()  # the minimax form
+        backward(-loss(loop.model(fake), zeros))  # the minimax form
         other.step()
 
     return loop, one
@@ -675,7 +679,7 @@ def lbfgs(session: TrainingSession) -> tuple[Loop, Callable[[Loop], None]]:
         def closure() -> Tensor:
             loop.optimizer.zero_grad()
             loss: Tensor = loop.criterion(loop.model(x), y)
-            loss.backward()
+            backward(loss)
             return loss
 
         loop.optimizer.step(closure)
@@ -749,7 +753,7 @@ def segmentation(session: TrainingSession) -> tuple[Loop, Callable[[Loop], None]
         loop.optimizer.zero_grad()
         x = torch.rand(4, 1, 9, 9)
         target = (x[:, 0] > 0.97).long()  # nearly all is background
-        functional.cross_entropy(loop.model(x), target).backward()
+        backward(functional.cross_entropy(loop.model(x), target))
         loop.optimizer.step()
 
     return loop, one
@@ -795,7 +799,7 @@ def values(session: TrainingSession) -> tuple[Loop, Callable[[Loop], None]]:
         x, actions = loop.batch()
         loop.optimizer.zero_grad()
         chosen = loop.model(x).gather(1, actions[:, None])[:, 0]
-        functional.smooth_l1_loss(chosen, torch.full((ROWS,), 50.0)).backward()
+        backward(functional.smooth_l1_loss(chosen, torch.full((ROWS,), 50.0)))
         loop.optimizer.step()
 
     return loop, one

@@ -16,7 +16,8 @@ class LoopLimits:
 
     - ``missing_zero_grad_stale_ratio``: how large the gradient that lay there is, relative to that
       after the backward pass, for it to count.
-    - ``step_without_backward_min_steps``, ``_ratio``: how many steps had no gradient.
+    - ``step_without_backward_min_steps``, ``step_without_backward_ratio``: how many steps had no
+      gradient.
     - ``outside_min_steps``: steps before a parameter counts as left out. ``outside_error_ratio``:
       share of the elements from which on that is an error.
     - ``evaluation_min_bursts``, ``evaluation_ratio``: how often, and how much of it, was in

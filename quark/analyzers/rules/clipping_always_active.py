@@ -6,8 +6,8 @@ that never changes is a division by hand. Left out: a ``GradScaler``, whose scal
 too, and several ranks, which average between.
 Source: Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, for
 clipping as an exception; clipping by half in most steps is common with transformers and quiet here.
-Default: a median of at most 0.1 in 90 % of at least 6 steps; 0.02 for optimizers that divide by the
-size of gradients, which clipping hardly moves. Ours.
+Default: a median of at most 0.1 in 90 % of at least 6 steps; 0.02, and never an error, for
+optimizers that divide by the size of gradients, which clipping hardly moves. Ours.
 """
 
 from __future__ import annotations
@@ -55,10 +55,9 @@ def clipping_always_active(evidence: RunEvidence, limits: AnalyzerThresholds) ->
         active = float((ratio < _CLIPPED).mean())
         median = float(np.median(ratio))
         constant = float(np.ptp(ratio)) <= _CONSTANT * median
-        warning = own.clipping_warning_ratio
+        warning, error = own.clipping_warning_ratio, own.clipping_error_ratio
         if _is_adaptive(loop):
-            warning = own.clipping_adaptive_ratio
-        error = min(own.clipping_error_ratio, warning)
+            warning, error = own.clipping_adaptive_ratio, 0.0
         graded = grade(median, warning=warning, error=error, falling=True)
         if graded is None or active < own.loop_probe_ratio or constant:
             continue

@@ -64,7 +64,7 @@ def _flat(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -
     near = own.loss_not_decreasing_chance_ratio
     # Down from bad luck to guessing is no learning either.
     only_guesses = (
-        verdict == "chance" and guessed is not None and late > (1 - near / 2) * math.log(guessed)
+        verdict == "chance" and guessed is not None and late > (1 - 2 * near) * math.log(guessed)
     )
     has_fallen = fall >= room or most >= room or seen >= own.loss_not_decreasing_ratio
     if (has_fallen and not only_guesses) or late > 1.5 * early:

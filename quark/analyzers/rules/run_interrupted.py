@@ -63,6 +63,8 @@ def run_interrupted(evidence: RunEvidence, limits: AnalyzerThresholds) -> Iterat
     exception = payload.get("exception_type")
     if exception == "KeyboardInterrupt" or message == "SIGINT ended the process.":
         severity, inference = "info", "Somebody probably stopped it."
+    elif exception == "TrainingStoppedError":
+        severity, inference = "info", "Quark ended the training, as it was asked to."
     if exception:
         message = f"{exception}: {message}"
     yield _finding(severity, message, inference, last_step if step < 0 else step, event_type)

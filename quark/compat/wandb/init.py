@@ -222,6 +222,7 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
     else:
         wanted.update({"run_name": session.context.run.name})
         run = Run(session, wanted, config=values)
+    session.handle.quiet = session.handle.quiet or bool(wanted.silent)
     console.follow(session, wanted)
     return run
 

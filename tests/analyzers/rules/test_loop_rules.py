@@ -191,7 +191,7 @@ SPEAKS: dict[str, list[tuple[str, dict[str, Any], str]]] = {
                 "step_gradient_norm": 0.002 * (1 + 0.1 * np.arange(20)),
                 "more": {"optimizers": [ADAM]},
             },
-            "error",
+            "warning",
         ),
     ],
     "accumulation_unscaled": [
@@ -485,7 +485,8 @@ def test_nothing_is_said_of_a_healthy_loop_or_of_none(rule_id: str) -> None:
     assert said(rule_id, watched()) == []
     assert said(rule_id, Table()) == []
     assert said(rule_id, watched(1)) == []
-    assert said(rule_id, watched(**dict.fromkeys(HEALTHY, NAN))) == []
+    nothing: dict[str, Any] = dict.fromkeys(HEALTHY, NAN)
+    assert said(rule_id, watched(**nothing)) == []
 
 
 # -- evaluation ------------------------------------------------------------------------------------
@@ -561,7 +562,11 @@ def test_the_reduction_of_a_squared_error_is_told_from_its_value(
 def test_unscaled_accumulation_of_a_squared_error_is_told_from_its_value() -> None:
     norms = np.full(20, 0.3)
     evidence = by_role(train_loss=np.full(200, 40 * 0.3**2 / 4))
-    columns = {"loss_direction": NAN, "output_column_count": 1.0, "output_gradient_norm": norms}
+    columns: dict[str, Any] = {
+        "loss_direction": NAN,
+        "output_column_count": 1.0,
+        "output_gradient_norm": norms,
+    }
 
     (finding,) = said(
         "accumulation_unscaled", watched(**columns, window_backward_count=4.0), evidence
@@ -602,7 +607,7 @@ def test_a_loss_of_the_wrong_sign_is_seen_in_metrics_alone(
 
 
 def test_inputs_that_the_model_scales_itself_are_left_in_peace() -> None:
-    pixels = {"input_min": 0.0, "input_max": 255.0, "input_std": 75.0}
+    pixels: dict[str, Any] = {"input_min": 0.0, "input_max": 255.0, "input_std": 75.0}
 
     def with_first_layer(rms: float, module_type: str) -> RunEvidence:
         norms = np.full(3, rms * np.sqrt(1_000))
