@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    analysis,
     ingest,
     lifetimes,
     live,
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
     "store": ("The embedded store alone", store_speed.run),
     "overhead": ("Added to a training step", training_overhead.run),
     "watching": ("Added to a training step by watching the model", watching.run),
+    "analysis": ("Analysing a long run", analysis.run),
     "live": ("Judging a watched training while it goes on", live.run),
     "scopes": ("Telemetry's step scope alone", watching.run_scopes),
     "memory": ("Memory over 10,000 watched steps", watching_memory.run),

@@ -99,14 +99,15 @@ def _padded(task: Task, data: Data, ratio: float) -> Data:
     return grown
 
 
-def loader(data: Data, options: Options, batch_size: int, seed: int) -> Iterator[list[Tensor]]:
+def loader(
+    data: Data, options: Options, batch_size: int, seed: int, slower_ms: float = 0.0
+) -> Iterator[list[Tensor]]:
     """Yield the batches of one epoch, the last one too if it is not full."""
     rng = torch.Generator().manual_seed(seed)
     count = len(data.train_x)
     order = torch.randperm(count, generator=rng) if options.shuffled else torch.arange(count)
     for start in range(0, count, batch_size):
-        if options.loader_ms:
-            time.sleep(options.loader_ms / 1000)
+        time.sleep((options.loader_ms + slower_ms) / 1000)
         chosen = order[start : start + batch_size]
         x = data.train_x[chosen]
         if options.augmentation_noise:

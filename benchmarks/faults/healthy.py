@@ -66,6 +66,7 @@ SPECIAL: dict[str, dict[str, dict[str, Any]]] = {
     },
     "brackets-encoder": {"smoothed": {"label_smoothing": 0.1}},
     "digits-cnn": {
+        "normalised": {"normalised": True},
         "augmented": {"augmentation_noise": 0.2},
         "smoothed": {"label_smoothing": 0.1},
         "noisy-labels": {"label_noise_ratio": 0.05, "dropout": 0.2},

@@ -61,7 +61,7 @@ def cnn(options: Options, outputs: int) -> nn.Module:
     layers: list[nn.Module] = []
     for place, (before, after) in enumerate(((1, width), (width, 2 * width))):
         layers.append(nn.Conv2d(before, after, 3, padding=1))
-        if options.normalised is not False:
+        if options.normalised:
             layers.append(nn.BatchNorm2d(after))
         layers += [act(), nn.MaxPool2d(2)] if place == 0 else [act()]
     layers += [nn.AdaptiveAvgPool2d(2), nn.Flatten()]

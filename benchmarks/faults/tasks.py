@@ -171,7 +171,7 @@ _TASKS = (
         class_count=10,
         load=digits,
         build=lambda o: models.mlp(o, 64, 10, hidden=128, activation="relu"),
-        lrs={"sgd": 0.1, "adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3},
+        lrs={"sgd": 0.1, "adam": 6e-3, "adamw": 6e-3, "rmsprop": 2e-3},
         optimizer="sgd",
         names=Names(gradient_norm="train/grad_norm"),
         traits=frozenset({"vectors", "classes"}),
@@ -183,7 +183,7 @@ _TASKS = (
         class_count=MOTIFS,
         load=motifs,
         build=lambda o: models.gru(o, MOTIFS, vocabulary=TOKENS, hidden=32),
-        lrs={"sgd": 0.3, "adam": 5e-3, "adamw": 5e-3, "rmsprop": 3e-3},
+        lrs={"sgd": 0.3, "adam": 1.5e-2, "adamw": 1.5e-2, "rmsprop": 5e-3},
         optimizer="adam",
         pace=0.7,
         names=Names(
@@ -201,7 +201,7 @@ _TASKS = (
         kind="numbers",
         load=diabetes,
         build=lambda o: models.mlp(o, 10, 1, hidden=24, activation="tanh"),
-        lrs={"sgd": 0.02, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3},
+        lrs={"sgd": 0.06, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 2e-3},
         optimizer="adam",
         names=Names(
             train_loss="loss",
@@ -238,7 +238,7 @@ _TASKS = (
         class_count=10,
         load=lambda: digits(flat=False),
         build=lambda o: models.cnn(o, 10),
-        lrs={"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3, "rmsprop": 1e-3},
+        lrs={"sgd": 0.1, "adam": 6e-3, "adamw": 6e-3, "rmsprop": 2e-3},
         optimizer="sgd",
         names=Names(
             train_loss="training_loss",
@@ -256,7 +256,7 @@ _TASKS = (
         class_count=VOCABULARY,
         load=chains,
         build=lambda o: models.language_model(o, VOCABULARY, width=24),
-        lrs={"sgd": 0.5, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3},
+        lrs={"sgd": 0.5, "adam": 1e-2, "adamw": 1e-2, "rmsprop": 3e-3},
         optimizer="adamw",
         pace=0.7,
         names=Names(
@@ -294,7 +294,7 @@ _TASKS = (
         kind="numbers",
         load=waves,
         build=lambda o: models.gru(o, 1, vocabulary=0, hidden=32),
-        lrs={"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 2e-3},
+        lrs={"sgd": 0.1, "adam": 1e-2, "adamw": 1e-2, "rmsprop": 4e-3},
         optimizer="adam",
         pace=0.7,
         names=Names(

@@ -27,6 +27,7 @@ from benchmarks.faults.options import Options, Plan
 from benchmarks.faults.tasks import TASKS, Data, Task
 
 HANG_SECONDS = 1.5
+SLOW_RANK_SECONDS = 0.03
 
 
 class Training:
@@ -70,7 +71,7 @@ class Training:
         step = epoch = 0
         while step < options.steps:
             self.model.train()
-            for x, y in loader(self.data, options, self.batch_size, plan.seed + 1000 * epoch):
+            for x, y in loader(self.data, options, self.batch_size, self.seed_of(epoch)):
                 if step >= options.steps:
                     break
                 row = self.step(step, x, y)
@@ -91,6 +92,10 @@ class Training:
         if self.run is not None:
             wandb.finish()
         return self.facts(seconds, score)
+
+    def seed_of(self, epoch: int) -> int:
+        """Every epoch and every rank has batches of its own."""
+        return self.plan.seed + 1000 * epoch + 1_000_000 * self.rank
 
     def start(self, epoch_steps: int) -> Any:
         options, plan, names = self.options, self.plan, self.task.names
@@ -138,12 +143,13 @@ class Training:
         if broken == "amp":
             output.register_hook(lambda gradient: gradient * float("inf"))
         torch.autograd.backward(loss if self.scaler is None else self.scaler.scale(loss))
+        self.compute_longer(step, begin)
         norm = None
         if (step + 1) % options.accumulate == 0:
             norm = self.update()
         if options.steps_first:
             self.optimizer.zero_grad()
-        self.pass_time(step, begin)
+        self.stall(step)
         row: dict[str, Any] = {names.train_loss: shown}
         if names.train_score is not None:
             row[names.train_score] = score_of(self.task, output.detach(), y)
@@ -233,17 +239,22 @@ class Training:
             return wrong if step == onset else None
         return wrong
 
-    def pass_time(self, step: int, begin: float) -> None:
+    def compute_longer(self, step: int, begin: float) -> None:
+        """Take the time that a larger model would, between the passes and the update."""
         options = self.options
         wait = options.step_floor_ms / 1000 - (time.perf_counter() - begin)
         if options.rank_fault == "slow" and self.rank == 1:
-            wait += 0.02
+            wait = max(wait, 0.0) + SLOW_RANK_SECONDS
         if step == 0:
             wait += options.first_step_ms / 1000
-        if options.stall_every and (step + 1) % options.stall_every == 0:
-            wait += options.stall_ms / 1000
         if wait > 0:
             time.sleep(wait)
+
+    def stall(self, step: int) -> None:
+        """Stand still between two steps, and leak memory."""
+        options = self.options
+        if options.stall_every and (step + 1) % options.stall_every == 0:
+            time.sleep(options.stall_ms / 1000)
         if options.leaked_bytes_per_step:
             self.leak.append(bytearray(b"x" * options.leaked_bytes_per_step))
 
