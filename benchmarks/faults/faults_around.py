@@ -44,6 +44,7 @@ RUNTIME: tuple[Fault, ...] = (
         (*PAUSES, "io_bottleneck"),
         RUN,
         step_floor_ms=4,
+        checkpoint_every=40,
         checkpoint_ms=500,
         steps=350,
     ),
@@ -52,6 +53,7 @@ RUNTIME: tuple[Fault, ...] = (
         TWO,
         ("slow_start",),
         RUN,
+        by_metrics=False,  # before the first row there may have been anything
         step_floor_ms=4,
         first_step_ms=4000,
         steps=250,

@@ -70,7 +70,8 @@ class Options:
     loader_ms: float = 0.0
     stall_every: int = 0
     stall_ms: float = 0.0
-    checkpoint_ms: float = 0.0  # at the end of each epoch
+    checkpoint_every: int = 0
+    checkpoint_ms: float = 0.0
     first_step_ms: float = 0.0
     leaked_bytes_per_step: int = 0
 

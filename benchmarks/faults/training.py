@@ -27,7 +27,7 @@ from benchmarks.faults.options import Options, Plan
 from benchmarks.faults.tasks import TASKS, Data, Task
 
 HANG_SECONDS = 1.5
-SLOW_RANK_SECONDS = 0.03
+SLOW_RANK_MS = 30.0
 
 
 class Training:
@@ -69,9 +69,10 @@ class Training:
                 wandb.watch(self.model, self.criterion, log="all", log_freq=10)
         begin = time.perf_counter()
         step = epoch = 0
+        slower_ms = SLOW_RANK_MS if options.rank_fault == "slow" and self.rank == 1 else 0.0
         while step < options.steps:
             self.model.train()
-            for x, y in loader(self.data, options, self.batch_size, self.seed_of(epoch)):
+            for x, y in loader(self.data, options, self.batch_size, self.seed_of(epoch), slower_ms):
                 if step >= options.steps:
                     break
                 row = self.step(step, x, y)
@@ -85,8 +86,6 @@ class Training:
                 scheduler.step()
             if epoch % options.eval_every_epochs == 0 and step >= self.next_evaluation:
                 self.evaluate(epoch)
-            if options.checkpoint_ms:
-                time.sleep(options.checkpoint_ms / 1000)
         seconds = time.perf_counter() - begin
         score = self.evaluate(epoch, keep=False)
         if self.run is not None:
@@ -243,18 +242,19 @@ class Training:
         """Take the time that a larger model would, between the passes and the update."""
         options = self.options
         wait = options.step_floor_ms / 1000 - (time.perf_counter() - begin)
-        if options.rank_fault == "slow" and self.rank == 1:
-            wait = max(wait, 0.0) + SLOW_RANK_SECONDS
         if step == 0:
             wait += options.first_step_ms / 1000
         if wait > 0:
             time.sleep(wait)
 
     def stall(self, step: int) -> None:
-        """Stand still between two steps, and leak memory."""
+        """Stand still between two steps, write checkpoints, and leak memory."""
         options = self.options
         if options.stall_every and (step + 1) % options.stall_every == 0:
             time.sleep(options.stall_ms / 1000)
+        if options.checkpoint_every and (step + 1) % options.checkpoint_every == 0:
+            torch.save(self.model.state_dict(), self.folder / f"{self.plan.run_id}.pt")
+            time.sleep(options.checkpoint_ms / 1000)  # a disk that is slow
         if options.leaked_bytes_per_step:
             self.leak.append(bytearray(b"x" * options.leaked_bytes_per_step))
 

@@ -1,25 +1,31 @@
-"""From a run that ends to its report: one analysis, kept in the run, and what there is to say."""
+"""From a run that ends to its report: one analysis, kept in the run, and what there is to say.
+
+What judges is loaded only for runs that are long enough to be judged, so that a run of a few steps
+ends at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from quark.analyzers.analysis import analyze_evidence
-from quark.analyzers.engine import AnalyzerEngineConfig, keep_analysis
-from quark.analyzers.gather import gather
-from quark.analyzers.phase_engine import PhaseAnalyzer
 from quark.clock import SYSTEM_CLOCK, format_timestamp
+from quark.records import RunStatus
 from quark.report.cost import measure_cost
 from quark.report.model import Completeness, Curve, Report
 
 if TYPE_CHECKING:
     from quark.analyzers.evidence import RunEvidence
+    from quark.records import AlertRecord, HealthScoreRecord, PhaseRecord
     from quark.session import TrainingSession
     from quark.storage.model import KeyStats
     from quark.storage.protocols import Store
 
+#: With fewer points of every metric, and nothing else to go by, no rule has enough to speak.
+MIN_POINTS = 12
+#: What can be judged however few points there are.
+_JUDGED_KINDS = ("layer_summary", "parameter_summary", "training_loop", "batch_diagnostic")
 #: The metrics that are drawn, the best first.
 _DRAWN = ("train_loss", "val_loss", "val_accuracy", "train_accuracy", "val_score", "train_score")
 #: Points of a curve that are kept in the report.
@@ -42,58 +48,89 @@ def build_report(
     handle = session.handle
     now_us = SYSTEM_CLOCK.time_us()
     with handle.reading() as store:
-        config = AnalyzerEngineConfig()
-        evidence = gather(store, session.run_id, overrides=config.overrides, now_us=now_us)
         keys = store.points.keys(session.run_id)
         completeness = _completeness(session, store, keys)
-    started = SYSTEM_CLOCK.monotonic()
-    analysis = analyze_evidence(
-        evidence,
-        config.thresholds,
-        on_fault=lambda rule_id, error: handle.faults.record(f"rule {rule_id} failed", error),
-    )
-    result = keep_analysis(
-        handle,
-        evidence,
-        analysis,
-        replaces_existing=True,
-        seconds=SYSTEM_CLOCK.monotonic() - started,
-    )
-    phases = PhaseAnalyzer(session).analyze().phases
-    run = session.context.run
-    begun = session.opened_us
-    duration = (now_us - begun) / 1e6
-    last_step = _last_step(keys)
+        judged = status != RunStatus.COMPLETED or _can_be_judged(store, session.run_id, keys)
+    judgement = _judge(session, now_us) if judged else Judgement()
+    duration = (now_us - session.opened_us) / 1e6
+    rows = session.diagnostics().rows_shipped
     return Report(
         run_id=session.run_id,
-        run_name=run.name,
+        run_name=session.context.run.name,
         project=session.project_name,
         status=status,
         generated_at=format_timestamp(now_us),
-        started_at=run.created_at,
+        started_at=session.context.run.created_at,
         duration_seconds=round(duration, 3),
-        last_step=last_step,
+        last_step=_last_step(keys),
         folder=str(session.run_path),
-        curve=_curve(evidence),
-        phases=phases,
-        alerts=result.alerts,
-        health_scores=result.health_scores,
+        judged=judged,
+        curve=judgement.curve,
+        phases=judgement.phases,
+        alerts=judgement.alerts,
+        health_scores=judgement.health_scores,
         completeness=completeness,
         cost=measure_cost(
-            log_call_count=session.diagnostics().rows_shipped,
-            step_count=_steps_since(evidence, begun) or session.diagnostics().rows_shipped,
+            log_call_count=rows,
+            step_count=judgement.step_count or rows,
             last_row={key: stats.last_value for key, stats in list(keys.items())[:200]},
             hooks_seconds=handle.costs.total_seconds,
             background_seconds=background_seconds,
             duration_seconds=duration,
         ),
-        metric_roles=result.metric_roles,
+        metric_roles=judgement.metric_roles or {},
         faults=session.diagnostics().faults,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the analysis gave; nothing where there was none."""
+
+    curve: Curve | None = None
+    phases: tuple[PhaseRecord, ...] = ()
+    alerts: tuple[AlertRecord, ...] = ()
+    health_scores: tuple[HealthScoreRecord, ...] = ()
+    metric_roles: Mapping[str, tuple[str, ...]] | None = None
+    step_count: int = 0
+
+
+def _can_be_judged(store: Store, run_id: str, keys: Mapping[str, KeyStats]) -> bool:
+    enough = any(stats.count >= MIN_POINTS or stats.nonfinite_count for stats in keys.values())
+    return enough or any(store.records.count(run_id).get(kind) for kind in _JUDGED_KINDS)
+
+
+def _judge(session: TrainingSession, now_us: int) -> Judgement:
+    """Analyse the run and keep the outcome in it."""
+    from quark.analyzers.analysis import analyze_evidence
+    from quark.analyzers.engine import AnalyzerEngineConfig, keep_analysis
+    from quark.analyzers.gather import gather
+    from quark.analyzers.phase_engine import PhaseAnalyzer
+
+    handle = session.handle
+    config = AnalyzerEngineConfig()
+    started = SYSTEM_CLOCK.monotonic()
+    with handle.reading() as store:
+        evidence = gather(store, session.run_id, overrides=config.overrides, now_us=now_us)
+    analysis = analyze_evidence(
+        evidence,
+        config.thresholds,
+        on_fault=lambda rule_id, error: handle.faults.record(f"rule {rule_id} failed", error),
+    )
+    seconds = SYSTEM_CLOCK.monotonic() - started
+    result = keep_analysis(handle, evidence, analysis, replaces_existing=True, seconds=seconds)
+    return Judgement(
+        curve=_curve(evidence),
+        phases=PhaseAnalyzer(session).analyze().phases,
+        alerts=result.alerts,
+        health_scores=result.health_scores,
+        metric_roles=result.metric_roles,
+        step_count=_steps_since(evidence, session.opened_us),
+    )
+
+
 def _completeness(
-    session: TrainingSession, store: Store, keys: dict[str, KeyStats]
+    session: TrainingSession, store: Store, keys: Mapping[str, KeyStats]
 ) -> Completeness:
     """Compare what was logged with what the store says it has of this writer."""
     found = session.diagnostics()
@@ -111,7 +148,7 @@ def _completeness(
     )
 
 
-def _last_step(keys: dict[str, KeyStats]) -> int | None:
+def _last_step(keys: Mapping[str, KeyStats]) -> int | None:
     return max((one.step_max for one in keys.values() if one.step_max is not None), default=None)
 
 
@@ -120,10 +157,12 @@ def _steps_since(evidence: RunEvidence, begun_us: int) -> int:
     loss = next((found for role in _DRAWN if (found := evidence.role(role)) is not None), None)
     if loss is None or not len(loss.time_us):
         return 0
-    return int(np.count_nonzero(loss.time_us >= begun_us))
+    return int((loss.time_us >= begun_us).sum())
 
 
 def _curve(evidence: RunEvidence) -> Curve | None:
+    import numpy as np
+
     series = next((found for role in _DRAWN if (found := evidence.role(role)) is not None), None)
     if series is None:
         return None

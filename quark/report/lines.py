@@ -109,6 +109,9 @@ def _curve(report: Report, ascii_only: bool) -> Iterator[Line]:
 
 
 def _alerts(report: Report) -> Iterator[Line]:
+    if not report.judged:
+        yield _labelled("alerts", ("too few points to judge the run by", "dim"))
+        return
     if not report.alerts:
         if report.curve is not None:
             yield _labelled("alerts", ("none", "green"))

@@ -30,6 +30,8 @@ def _parts(report: Report) -> Iterator[str]:
     if report.last_step is not None:
         yield f"- up to step {report.last_step:,}"
     yield f"- kept in `{report.folder}`"
+    if not report.judged:
+        yield "- too few points to judge it by"
     yield from _scores(report)
     yield from _curve(report)
     yield from _alerts(report)
@@ -38,6 +40,8 @@ def _parts(report: Report) -> Iterator[str]:
 
 
 def _scores(report: Report) -> Iterator[str]:
+    if not report.health_scores:
+        return
     yield from ("", "## Health", "", "| what | score | status | why |", "|---|---|---|---|")
     for score in report.health_scores:
         yield f"| {score.score_key} | {score.score:g} | {score.status} | {_text(score.summary)} |"
@@ -60,6 +64,8 @@ def _curve(report: Report) -> Iterator[str]:
 
 
 def _alerts(report: Report) -> Iterator[str]:
+    if not report.judged:
+        return
     yield from ("", "## Alerts", "")
     if not report.alerts:
         yield "None."

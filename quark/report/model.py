@@ -79,6 +79,7 @@ class Report:
     duration_seconds: float | None
     last_step: int | None
     folder: str
+    judged: bool  # False: too short a run for any rule to speak
     curve: Curve | None
     phases: tuple[PhaseRecord, ...]
     alerts: tuple[AlertRecord, ...]

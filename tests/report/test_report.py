@@ -126,7 +126,7 @@ def test_a_report_that_fails_costs_nobody_the_run(
     def fails(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("no report today")
 
-    monkeypatch.setattr(build, "gather", fails)
+    monkeypatch.setattr(build, "_judge", fails)
     with TrainingSession.start_run(project="p", storage_dir=tmp_path) as session:
         log_healthy(session)
 
@@ -141,8 +141,33 @@ def test_a_run_of_nothing_has_a_short_report(
         pass
 
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == 3
-    assert "0 points of 0 metrics" in told[1]
+    assert len(told) == 4
+    assert "too few points" in told[1]
+    assert "0 points of 0 metrics" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "judged"),
+    [
+        ([1.0] * 11, "completed", False),
+        ([1.0] * 12, "completed", True),
+        ([1.0, math.nan], "completed", True),
+        ([1.0], "failed", True),
+    ],
+)
+def test_a_run_too_short_to_be_judged_ends_without_the_rules(
+    tmp_path: Path, values: list[float], status: str, judged: bool
+) -> None:
+    session = TrainingSession.start_run(project="p", storage_dir=tmp_path)
+    for step, value in enumerate(values):
+        session.log_row({"loss": value}, step)
+    session.end_run(status)
+
+    kept = jsonio.loads((session.run_path / "report.json").read_bytes())
+
+    assert kept["judged"] is judged
+    assert len(kept["health_scores"]) == (5 if judged else 0)
+    assert len(AnalyzerEngine(session).analyze().health_scores) == 5  # asked for, it is judged
 
 
 def test_a_terminal_gets_colours_and_the_same_words(
@@ -276,6 +301,7 @@ def made(**changes: Any) -> Report:
         "duration_seconds": 1.0,
         "last_step": 5,
         "folder": "/x",
+        "judged": True,
         "curve": curve([2.0, 1.0]),
         "phases": (),
         "alerts": (),

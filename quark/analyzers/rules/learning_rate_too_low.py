@@ -2,7 +2,9 @@
 
 Observes the whole run: the loss fell by a few percent only, by far more than noise, and as fast in
 its second half as in its first, so that it is nowhere near a plateau; and nothing says that the
-model was good to begin with. A rate that is tiny for any optimizer is told along with it.
+model was good to begin with. Where the training loss is too noisy to tell, a validation loss that
+falls by the same little at each evaluation tells it, and with a rate that is tiny for the optimizer
+a loss that stands still is enough.
 Source: AutoTrainer's "slow convergence" (accuracy gains below 0.01); the shape is ours.
 Default: less than 10 % over at least 100 points; ours.
 """
@@ -23,6 +25,7 @@ from quark.analyzers.run_config import configured_rate, optimizer_name, started_
 
 if TYPE_CHECKING:
     from quark.analyzers.evidence import RunEvidence
+    from quark.analyzers.limits.loss import LossLimits
     from quark.analyzers.thresholds import AnalyzerThresholds
 
 
@@ -49,14 +52,19 @@ def learning_rate_too_low(evidence: RunEvidence, limits: AnalyzerThresholds) -> 
     is_sure = first - last >= own.learning_rate_too_low_sigmas * error
     late, early = middle - last, first - middle
     is_straight = late >= own.learning_rate_too_low_late_ratio * early > 0
-    creeps = is_sure and is_straight and 0 < fall < own.learning_rate_too_low_fall_ratio
-    is_untrained = verdict is not None or bool(chance_words(evidence, first))
+    crept = _crept(evidence, own)
+    creeps = fall < own.learning_rate_too_low_fall_ratio and (
+        crept or (fall > 0 and is_sure and is_straight)
+    )
+    is_untrained = crept or verdict is not None or bool(chance_words(evidence, first))
     stands = abs(fall) < own.learning_rate_too_low_flat_ratio + 1.5 * error / curve.start
     if not (creeps and (is_untrained or is_tiny)) and not (is_tiny and stands):
         return
     if rates is not None and _still_warms_up(rates.value):
         return
     about = f" The learning rate is {rate:.3g}." if rate is not None else ""
+    if crept:
+        about += f" {evidence.roles.key('val_loss')} fell by the same little at each evaluation."
     yield Finding(
         rule_id="learning_rate_too_low",
         severity="warning",
@@ -68,6 +76,23 @@ def learning_rate_too_low(evidence: RunEvidence, limits: AnalyzerThresholds) -> 
         step_range=(int(curve.step[0]), curve.last_step),
         subject=curve.key,
     )
+
+
+def _crept(evidence: RunEvidence, own: LossLimits) -> bool:
+    """Whether the validation loss fell by the same little each time, from the first to the last:
+    the same data each time, it has no noise that could look like that."""
+    series = evidence.role("val_loss")
+    value = series.finite().value if series is not None else np.empty(0)
+    if len(value) < 6 or value[0] <= 0:
+        return False
+    middle = len(value) // 2
+    early, late = float(value[0] - value[middle]), float(value[middle] - value[-1])
+    share = late / (len(value) - 1 - middle) / max(early / middle, 1e-12)
+    fell = 1.0 - float(value[-1] / value[0])
+    is_little = 0.1 * own.learning_rate_too_low_fall_ratio < fell
+    is_little = is_little and fell < own.learning_rate_too_low_fall_ratio
+    is_monotone = bool((np.diff(value) < 0).all())
+    return is_monotone and is_little and early > 0 and share >= own.learning_rate_too_low_late_ratio
 
 
 def _tiny_rate(evidence: RunEvidence, limits: AnalyzerThresholds) -> float:

@@ -55,7 +55,8 @@ def _flat(evidence: RunEvidence, curve: LossCurve, limits: AnalyzerThresholds) -
     lowest_late = float(np.median(np.sort(curve.level)[:quarter]))
     points = (max(5, n // 10), n / 4)
     error = 2.5 * curve.noise * sum(math.sqrt(curve.memory / count) for count in points)
-    fall = (max(curve.start, early) - min(late, lowest_late + curve.level_error)) / curve.start
+    began = max(early, curve.start - 1.5 * curve.noise)  # unless its first points are just noise
+    fall = (began - min(late, lowest_late + curve.level_error)) / began
     fell = (early - late) / early
     room, moved = own.loss_not_decreasing_sure_ratio, _validation_fall(evidence)
     most = fell + error / early if moved is None else fell

@@ -491,9 +491,7 @@ FROZEN = 2.3141592 + 0.0 * np.arange(6)
             ended({"num_classes": 10}, train_loss=flat(math.log(10))), "error", id="at-ln-classes"
         ),
         pytest.param(
-            ended(
-                train_loss=np.linspace(2.4, 2.3, 300), val_accuracy=accuracies([0.1, 0.09, 0.1])
-            ),
+            ended(train_loss=np.linspace(2.4, 2.3, 300), val_accuracy=accuracies([0.1, 0.09, 0.1])),
             "error",
             id="down-to-guessing",
         ),
@@ -509,6 +507,19 @@ FROZEN = 2.3141592 + 0.0 * np.arange(6)
             ),
             "warning",
             id="the-mean-of-standardised-targets",
+        ),
+        pytest.param(
+            having(
+                ended(
+                    train_loss=with_points(flat(1.0, noise=0.2), {0: 1.3, 1: 1.4, 2: 1.2}),
+                    val_loss=evaluations([0.94, 0.943, 0.939, 0.941, 0.94]),
+                ),
+                roles=MetricRoles(
+                    keys={"train_loss": ("train/loss", "mae"), "val_loss": ("val/loss",)}
+                ),
+            ),
+            "warning",
+            id="noise-but-validation-stands",
         ),
         pytest.param(ended(train_loss=flat(4.2)), "info", id="no-witness"),
     ],
@@ -739,6 +750,13 @@ CHANCE = accuracies([0.1, 0.11, 0.12])
         pytest.param(
             ended({"optimizer": "sgd", "lr": 1e-4}, train_loss=flat(3.7, noise=0.2)), id="tiny-sgd"
         ),
+        pytest.param(
+            ended(
+                train_loss=flat(3.7, noise=0.2),
+                val_loss=evaluations(np.linspace(3.8, 3.7, 8)),
+            ),
+            id="validation-creeps",
+        ),
     ],
 )
 def test_a_loss_that_creeps_down_has_too_low_a_rate(evidence: RunEvidence) -> None:
@@ -754,6 +772,10 @@ def test_a_loss_that_creeps_down_has_too_low_a_rate(evidence: RunEvidence) -> No
             ended(train_loss=CREEPING, val_accuracy=accuracies([0.8, 0.82, 0.83])), id="good"
         ),
         pytest.param(ended(train_loss=CREEPING), id="no-witness"),
+        pytest.param(
+            ended(train_loss=flat(0.9), val_loss=evaluations(0.9 + 0.03 * 0.5 ** np.arange(8))),
+            id="validation-settles",
+        ),
         pytest.param(
             ended(train_loss=learning(end=2.2, noise=0.01), val_accuracy=CHANCE), id="a-plateau"
         ),
