@@ -2,7 +2,8 @@
 
 ``rules`` are the rule ids that name the cause or a direct symptom. They were written down before
 any run was judged, and so was ``by_metrics``: whether the metrics that scripts log can show the
-fault at all, without ``watch``. ``category`` is where the alert that comes first should be.
+fault at all, without ``watch``. ``categories`` are those of the rules that name the cause itself;
+the alert that comes first should be in one of them.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Fault:
     family: str
     tasks: tuple[str, ...]
     rules: tuple[str, ...]
-    category: str
+    categories: tuple[str, ...]
     switches: Mapping[str, Any]
     by_metrics: bool = True
     numerical: bool = False
@@ -81,7 +82,7 @@ class Family:
         name: str,
         tasks: Sequence[str],
         rules: Sequence[str],
-        category: str,
+        categories: str | tuple[str, ...],
         *,
         by_metrics: bool = True,
         numerical: bool = False,
@@ -94,7 +95,7 @@ class Family:
             family=self.name,
             tasks=tuple(tasks),
             rules=tuple(dict.fromkeys(rules)),
-            category=category,
+            categories=(categories,) if isinstance(categories, str) else categories,
             by_metrics=by_metrics,
             numerical=numerical,
             by_task=by_task or {},

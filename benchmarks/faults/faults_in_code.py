@@ -144,27 +144,27 @@ LOSS: tuple[Fault, ...] = (
 
 DEAD = (*DEAD_MODEL, *NO_LEARNING)
 MODEL: tuple[Fault, ...] = (
-    _model("saturating_layers", VECTORS, DEAD, REP, layers=14, activation="sigmoid"),
+    _model("saturating_layers", VECTORS, DEAD, (OPT, REP), layers=14, activation="sigmoid"),
     _model("dead_relu", VECTORS, DEAD, REP, init="dead", activation="relu"),
     _model(
         "init_zero",
         MANY,
         (*DEAD, "parameters_all_zero", "parameters_unchanged"),
-        REP,
+        OPT,
         init="zero",
     ),
-    _model("init_constant", MANY, DEAD, REP, by_metrics=False, init="constant"),
-    _model("init_x100", MANY, (*DEAD, *BLOWN_UP, "loss_scale"), REP, init="x100"),
+    _model("init_constant", MANY, DEAD, OPT, by_metrics=False, init="constant"),
+    _model("init_x100", MANY, (*DEAD, *BLOWN_UP, "loss_scale"), OPT, init="x100"),
     _model(
         "no_normalisation",
         VECTORS,
         (*DEAD, "exploding_gradients"),
-        REP,
+        OPT,
         layers=20,
         activation="relu",
     ),
     _model(
-        "no_residual", VECTORS, (*DEAD, "exploding_gradients"), REP, layers=30, activation="tanh"
+        "no_residual", VECTORS, (*DEAD, "exploding_gradients"), OPT, layers=30, activation="tanh"
     ),
 )
 

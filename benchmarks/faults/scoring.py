@@ -112,7 +112,7 @@ def score_fault(fault: Fault, arm: str, verdicts: Sequence[Verdict]) -> FaultSco
         found=sum(bool(names(fault, verdict)) for verdict in verdicts),
         first_named=sum(first is not None and first.rule_id in fault.rules for first in firsts),
         first_category=sum(
-            first is not None and first.category == fault.category for first in firsts
+            first is not None and first.category in fault.categories for first in firsts
         ),
         right_alerts=sum(names_in(fault, alert) for alert in alerts),
         alert_count=len(alerts),

@@ -198,9 +198,11 @@ def _picked(z: Floats, g: Floats) -> LossShape | None:
         return None
     weight = np.abs(value)
     if probability_rows(z).mean() >= 0.95:
-        if _spread(weight) <= _SAME and _spread(there) > 0.02:
+        # Where all answers are sure of themselves, both fit nearly: take the clearly better one.
+        plain, divided = _spread(weight), _spread(weight * there)
+        if plain <= _SAME and divided > _CLEARLY * max(plain, 1e-4):
             return LossShape("probability_as_nll", direction, _one_scale(weight), targets)
-        if _spread(weight * there) <= 2 * _SAME:
+        if divided <= 2 * _SAME and plain > _CLEARLY * max(divided, 1e-4):
             return LossShape("log_of_probability", direction, _one_scale(weight * there), targets)
         return None
     total = np.log(np.exp(np.minimum(z, 50.0)).sum(axis=1))

@@ -310,22 +310,22 @@ class TrainingSession:
         self._check_open()
         records.check_run_transition(self.run_id, self.status, status)
         self.handle.stop_console()
-        if self._extensions:
-            self.flush()
-            self._extensions.on_end(self, status)
+        try:
+            if self._extensions:
+                self.flush()
+                self._extensions.on_end(self, status)
+        finally:  # a strict run ends, too, and raises what it met
+            self._emit_end(status, exit_code, reason)
+            self._let_go(merge=True)
+        return self._context
+
+    def _emit_end(self, status: str, exit_code: int | None, reason: str | None) -> None:
         ended_at = format_timestamp(SYSTEM_CLOCK.time_us())
         self.emit(
             records.EventRecord, event_type="run_ended", severity="info", status=status, payload={}
         )
-        changes = {
-            "status": str(status),
-            "ended_at": ended_at,
-            "exit_code": exit_code,
-            "end_reason": reason,
-        }
-        self.update_run(**changes)
-        self._let_go(merge=True)
-        return self._context
+        end = {"status": str(status), "ended_at": ended_at}
+        self.update_run(**end, exit_code=exit_code, end_reason=reason)
 
     def end_after(self, error: BaseException, *, exit_code: int | None = None) -> RunContext:
         """End the run because of ``error``, which is kept as a run log.

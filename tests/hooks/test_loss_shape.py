@@ -118,6 +118,24 @@ def test_of_two_classes_the_sign_is_told_by_the_weights_or_not_at_all() -> None:
     assert signs == [1, -1, 0, 0]
 
 
+@pytest.mark.parametrize("kind", ["probability_as_nll", "log_of_probability"])
+@pytest.mark.parametrize("rounding", [0.0, 1e-3])
+def test_a_forgotten_logarithm_is_told_also_when_answers_are_sure(
+    kind: str, rounding: float
+) -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.97, 0.999, 40)
+    outputs = np.stack([sure, (1 - sure) / 2, (1 - sure) / 2], 1)
+    weights = np.full(40, 1 / 40) if kind == "probability_as_nll" else 1 / (40 * sure)
+    gradient = np.zeros((40, 3))
+    gradient[:, 0] = -weights * (1 + rounding * rng.uniform(-1, 1, 40))
+
+    found = recognise(outputs, gradient)
+
+    assert found is not None
+    assert (found.kind, found.direction) == (kind, 1)
+
+
 def weighted(z: Tensor, t: Tensor) -> Tensor:
     weights = torch.linspace(0.1, 3.0, z.shape[1], dtype=z.dtype)
     return functional.cross_entropy(z, t, weight=weights)
