@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from quark import jsonio
@@ -26,6 +27,7 @@ def gather(
     overrides: Mapping[str, Sequence[str]] | None = None,
     limits: EvidenceLimits | None = None,
     now_us: int | None = None,
+    ending: str | None = None,
 ) -> RunEvidence:
     """Read what is known of a run.
 
@@ -36,12 +38,15 @@ def gather(
             .choose_roles`).
         limits: How much to keep of it.
         now_us: The time, in microseconds since 1970, for a run that may have stopped moving.
+        ending: The status that the run is just about to get; by default it is as it is stored.
 
     Raises:
         RunNotFoundError: There is no such run.
         SessionStoreError: The store does not answer.
     """
     run = store.records.get_run(run_id)
+    if ending is not None:
+        run = replace(run, status=ending)
     builder = EvidenceBuilder(limits)
     ranks: dict[str, int] = {}
     resume_times: list[int] = []

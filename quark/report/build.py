@@ -51,7 +51,7 @@ def build_report(
         keys = store.points.keys(session.run_id)
         completeness = _completeness(session, store, keys)
         judged = status != RunStatus.COMPLETED or _can_be_judged(store, session.run_id, keys)
-    judgement = _judge(session, now_us) if judged else Judgement()
+    judgement = _judge(session, status, now_us) if judged else Judgement()
     duration = (now_us - session.opened_us) / 1e6
     rows = session.diagnostics().rows_shipped
     return Report(
@@ -100,7 +100,7 @@ def _can_be_judged(store: Store, run_id: str, keys: Mapping[str, KeyStats]) -> b
     return enough or any(store.records.count(run_id).get(kind) for kind in _JUDGED_KINDS)
 
 
-def _judge(session: TrainingSession, now_us: int) -> Judgement:
+def _judge(session: TrainingSession, status: str, now_us: int) -> Judgement:
     """Analyse the run and keep the outcome in it."""
     from quark.analyzers.analysis import analyze_evidence
     from quark.analyzers.engine import AnalyzerEngineConfig, keep_analysis
@@ -111,7 +111,9 @@ def _judge(session: TrainingSession, now_us: int) -> Judgement:
     config = AnalyzerEngineConfig()
     started = SYSTEM_CLOCK.monotonic()
     with handle.reading() as store:
-        evidence = gather(store, session.run_id, overrides=config.overrides, now_us=now_us)
+        evidence = gather(
+            store, session.run_id, overrides=config.overrides, now_us=now_us, ending=str(status)
+        )
     analysis = analyze_evidence(
         evidence,
         config.thresholds,

@@ -358,3 +358,18 @@ def test_what_a_run_is_called_never_becomes_markup() -> None:
     unescaped = re.sub(r"\\.", "", page)
     assert "](" not in unescaped
     assert "**b**" not in unescaped
+
+
+def test_a_run_is_judged_as_what_it_ends_as_and_not_as_one_that_goes_on(tmp_path: Path) -> None:
+    with TrainingSession.start_run(project="p", storage_dir=tmp_path) as session:
+        for step in range(200):
+            accuracy = 0.1 + 0.01 * math.sin(step * 12.9)
+            session.log_row({"train/loss": 2.303 + 0.02 * math.sin(step * 78.2)}, step)
+            if step % 10 == 9:
+                session.log_row({"val/loss": 2.303, "val/accuracy": accuracy}, step)
+
+    kept = jsonio.loads((session.run_path / "report.json").read_bytes())
+    again = AnalyzerEngine(session).analyze()
+
+    assert kept["alerts"]
+    assert [one["rule_id"] for one in kept["alerts"]] == [one.rule_id for one in again.alerts]
