@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -99,15 +98,12 @@ def _padded(task: Task, data: Data, ratio: float) -> Data:
     return grown
 
 
-def loader(
-    data: Data, options: Options, batch_size: int, seed: int, slower_ms: float = 0.0
-) -> Iterator[list[Tensor]]:
+def loader(data: Data, options: Options, batch_size: int, seed: int) -> Iterator[list[Tensor]]:
     """Yield the batches of one epoch, the last one too if it is not full."""
     rng = torch.Generator().manual_seed(seed)
     count = len(data.train_x)
     order = torch.randperm(count, generator=rng) if options.shuffled else torch.arange(count)
     for start in range(0, count, batch_size):
-        time.sleep((options.loader_ms + slower_ms) / 1000)
         chosen = order[start : start + batch_size]
         x = data.train_x[chosen]
         if options.augmentation_noise:

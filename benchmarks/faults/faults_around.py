@@ -13,7 +13,7 @@ RUNTIME: tuple[Fault, ...] = (
     _runtime(
         "periodic_stall",
         TWO,
-        PAUSES,
+        (*PAUSES, *WAITING),
         RUN,
         step_floor_ms=4,
         stall_every=50,
@@ -26,7 +26,7 @@ RUNTIME: tuple[Fault, ...] = (
         PAUSES,
         RUN,
         step_floor_ms=4,
-        stall_every=10,
+        slow_every=10,
         stall_ms=100,
         steps=250,
     ),

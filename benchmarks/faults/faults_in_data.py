@@ -72,7 +72,7 @@ DATA: tuple[Fault, ...] = (
     _data(
         "leakage",
         MANY,
-        ("duplicate_inputs", "validation_better_than_training"),
+        ("validation_leak", "duplicate_inputs", "validation_better_than_training"),
         GEN,
         by_metrics=False,
         leaked=True,

@@ -78,7 +78,7 @@ class _Gru(nn.Module):
         width = options.hidden or hidden
         self.embedding = nn.Embedding(vocabulary, 16) if vocabulary else nn.Linear(1, 16)
         self.gru = nn.GRU(16, width, batch_first=True)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
         self.head = nn.Linear(width, outputs)
         self.pools = bool(vocabulary)
 
@@ -104,8 +104,10 @@ class Block(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(dropout)
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
+        if dropout:
+            self.mlp.append(nn.Dropout(dropout))
         self.causal = causal
 
     def forward(self, x: Tensor) -> Tensor:

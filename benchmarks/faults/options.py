@@ -68,7 +68,8 @@ class Options:
     # -- time and memory
     step_floor_ms: float = 0.0  # every step takes this long at least, so that there is a rhythm
     loader_ms: float = 0.0
-    stall_every: int = 0
+    stall_every: int = 0  # a batch for which the loader stands still
+    slow_every: int = 0  # a step that computes longer
     stall_ms: float = 0.0
     checkpoint_every: int = 0
     checkpoint_ms: float = 0.0

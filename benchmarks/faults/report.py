@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from benchmarks.faults.catalogue import FAULTS
 from benchmarks.faults.scoring import (
@@ -11,6 +12,8 @@ from benchmarks.faults.scoring import (
     FaultScore,
     RuleScore,
     category_accuracy,
+    first_alert_accuracy,
+    precision,
     punctual,
     recall,
     score_faults,
@@ -134,6 +137,7 @@ def _half(half: str, verdicts: Sequence[Verdict]) -> str:
         f"## {_TITLES[half]}",
         f"{len(verdicts)} runs of {tasks}.",
         table(("", "wanted", "measured", ""), met),
+        *(_in_words(arm, verdicts, scores) for arm in sorted({one.arm for one in verdicts})),
         _families(scores),
     ]
     for arm in sorted({one.arm for one in verdicts}, reverse=True):
@@ -146,6 +150,17 @@ def _half(half: str, verdicts: Sequence[Verdict]) -> str:
     if faults:
         parts += ["### Rules that failed", "\n".join(f"- {fault}" for fault in faults)]
     return "\n\n".join(parts)
+
+
+def _in_words(arm: str, verdicts: Sequence[Verdict], scores: Sequence[FaultScore]) -> str:
+    right = precision(scores, score_healthy(arm, verdicts))
+    delays = [one.median_delay for one in scores if one.arm == arm and one.median_delay is not None]
+    return (
+        f"In the {arm} arm the first alert names the fault by itself in "
+        f"{first_alert_accuracy(scores, arm):.1%} of the runs that count, "
+        f"{'no' if right is None else f'{right:.1%} of all'} alerts name what is wrong, and half "
+        f"of the faults are seen within {median(delays) if delays else 0:g} rows."
+    )
 
 
 def _families(scores: Sequence[FaultScore]) -> str:

@@ -186,6 +186,20 @@ def category_accuracy(scores: Sequence[FaultScore], arm: str) -> float:
     return sum(one.first_category for one in mine) / total if total else 0.0
 
 
+def precision(scores: Sequence[FaultScore], healthy: HealthyScore) -> float | None:
+    """Return the share of an arm's alerts, on broken and healthy runs, that name what is wrong."""
+    mine = [one for one in scores if one.arm == healthy.arm]
+    total = sum(one.alert_count for one in mine) + healthy.alarm_count
+    return sum(one.right_alerts for one in mine) / total if total else None
+
+
+def first_alert_accuracy(scores: Sequence[FaultScore], arm: str) -> float:
+    """Return the share of the runs that count whose first alert names the fault by itself."""
+    mine = [one for one in scores if one.arm == arm and one.counts]
+    total = sum(one.run_count for one in mine)
+    return sum(one.first_named for one in mine) / total if total else 0.0
+
+
 def punctual(
     faults: Mapping[str, Fault], verdicts: Sequence[Verdict], share: float = 0.01
 ) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,9 @@ class Training:
                 wandb.watch(self.model, self.criterion, log="all", log_freq=10)
         begin = time.perf_counter()
         step = epoch = 0
-        slower_ms = SLOW_RANK_MS if options.rank_fault == "slow" and self.rank == 1 else 0.0
         while step < options.steps:
             self.model.train()
-            for x, y in loader(self.data, options, self.batch_size, self.seed_of(epoch), slower_ms):
+            for x, y in self.batches(epoch, step):
                 if step >= options.steps:
                     break
                 row = self.step(step, x, y)
@@ -92,9 +92,17 @@ class Training:
             wandb.finish()
         return self.facts(seconds, score)
 
-    def seed_of(self, epoch: int) -> int:
-        """Every epoch and every rank has batches of its own."""
-        return self.plan.seed + 1000 * epoch + 1_000_000 * self.rank
+    def batches(self, epoch: int, step: int) -> Iterator[list[Tensor]]:
+        """Yield one epoch's batches; every epoch and every rank has others."""
+        options = self.options
+        wait_ms = options.loader_ms
+        if options.rank_fault == "slow" and self.rank == 1:
+            wait_ms = SLOW_RANK_MS
+        seed = self.plan.seed + 1000 * epoch + 1_000_000 * self.rank
+        for place, batch in enumerate(loader(self.data, options, self.batch_size, seed), step + 1):
+            stalls = options.stall_every and place % options.stall_every == 0
+            time.sleep((wait_ms + options.stall_ms * bool(stalls)) / 1000)
+            yield batch
 
     def start(self, epoch_steps: int) -> Any:
         options, plan, names = self.options, self.plan, self.task.names
@@ -148,7 +156,7 @@ class Training:
             norm = self.update()
         if options.steps_first:
             self.optimizer.zero_grad()
-        self.stall(step)
+        self.end_step(step)
         row: dict[str, Any] = {names.train_loss: shown}
         if names.train_score is not None:
             row[names.train_score] = score_of(self.task, output.detach(), y)
@@ -244,14 +252,14 @@ class Training:
         wait = options.step_floor_ms / 1000 - (time.perf_counter() - begin)
         if step == 0:
             wait += options.first_step_ms / 1000
+        if options.slow_every and (step + 1) % options.slow_every == 0:
+            wait += options.stall_ms / 1000
         if wait > 0:
             time.sleep(wait)
 
-    def stall(self, step: int) -> None:
-        """Stand still between two steps, write checkpoints, and leak memory."""
+    def end_step(self, step: int) -> None:
+        """Write a checkpoint, and leak memory."""
         options = self.options
-        if options.stall_every and (step + 1) % options.stall_every == 0:
-            time.sleep(options.stall_ms / 1000)
         if options.checkpoint_every and (step + 1) % options.checkpoint_every == 0:
             torch.save(self.model.state_dict(), self.folder / f"{self.plan.run_id}.pt")
             time.sleep(options.checkpoint_ms / 1000)  # a disk that is slow

@@ -21,6 +21,7 @@ from quark.hooks.allowance import Allowance, own_seconds
 from quark.hooks.emitted import emit
 from quark.hooks.grad_scale import is_float16_autocast
 from quark.hooks.loop_counts import LoopCounts
+from quark.hooks.loop_evaluation import EvaluationReading, SeenRows, is_looked_at
 from quark.hooks.loop_hooks import Hook, attach_to_optimizers, quietly
 from quark.hooks.loop_optimizers import KnownOptimizer, OptimizersOfModel
 from quark.hooks.loop_parameters import LoopParameters
@@ -31,12 +32,12 @@ from quark.records import TrainingLoopRecord
 if TYPE_CHECKING:
     from torch import nn
 
-    from quark.hooks.loop_probe import Samples, SentSamples
+    from quark.hooks.loop_probe import SentSamples
     from quark.session.handle import RunHandle
 
 #: Looking at steps may take no more than this and this share of the time.
 FREE_SECONDS = 0.01
-SHARE = 0.01
+SHARE = 0.005
 #: Forward passes from a step that is looked at to the next one, at least.
 EVERY = 10
 #: After this many probes the model is walked anew, for what was added, frozen or replaced.
@@ -106,9 +107,10 @@ class TrainingLoopFollower:
         self._probes = 0
         self._forwards_until_probe = 0
         self._probe_forwards = 0
-        self._before: Samples = {}  # of the last probe; the background's
+        self._before: dict[str, Any] = {}  # of the last probe; the background's
         self._is_new_step = True  # no forward pass since the optimizer's step
-        self._is_in_burst = False
+        self._is_in_burst, self._burst_passes = False, 0
+        self._seen = SeenRows()  # the background's
         self._began: float | None = None
         self._idle_since: float | None = None
         self._waited = 0.0  # within this step
@@ -147,8 +149,11 @@ class TrainingLoopFollower:
             if module.training:
                 counts.train_mode_no_grad_forward_count += 1
             if not self._is_in_burst:
-                self._is_in_burst = True
+                self._is_in_burst, self._burst_passes = True, 0
                 counts.no_grad_burst_count += 1
+            self._burst_passes += 1
+            if is_looked_at(self._burst_passes) and self._allowance.is_left():
+                self._look_at_evaluation(arguments, named)
             self._idle_since = None  # an evaluation is no wait for data
             return
         counts.forward_count += 1
@@ -213,6 +218,14 @@ class TrainingLoopFollower:
             self._is_new_step = True
             if self._probe is not None:
                 self._end_probe()
+
+    def _look_at_evaluation(self, arguments: Any, named: Any) -> None:
+        start = own_seconds()
+        probe = LoopProbe(self._current_step())
+        probe.see_input(arguments, named)
+        if probe.row:
+            self._handle.defer(EvaluationReading(self._seen, probe.send()))
+        self._allowance.spend(own_seconds() - start)
 
     # -- a step that is looked at --------------------------------------------------------------
 
@@ -356,8 +369,16 @@ class _LoopReading(Deferred):
 
         start = own_seconds()
         follower = self._follower
-        found, more = reading(self._sent.read(), follower._before)
-        row = {**found, **self._row, "metadata": {**self._metadata, **more}}
+        samples = self._sent.read()
+        if "input" in samples:
+            follower._seen.note_training(samples["input"])
+        found, more = reading(samples, follower._before)
+        row = {
+            **found,
+            **self._row,
+            **follower._seen.take(),
+            "metadata": {**self._metadata, **more},
+        }
         step, time_us = self._place
         emit(follower._handle, TrainingLoopRecord, [row], step=step, epoch=None, time_us=time_us)
         follower._allowance.spend(own_seconds() - start)

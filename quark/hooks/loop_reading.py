@@ -24,7 +24,7 @@ _LEVEL_ROWS = 16
 _CHANGES = {"parameter": "sampled_change_norm", "outside": "outside_change_norm"}
 
 
-def reading(samples: Samples, before: Samples) -> tuple[dict[str, Any], dict[str, Any]]:
+def reading(samples: Samples, before: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields of a record, and of its metadata.
 
     Args:
@@ -38,7 +38,8 @@ def reading(samples: Samples, before: Samples) -> tuple[dict[str, Any], dict[str
     if "output" in samples:
         row |= of_outputs(samples["output"].astype(np.float64))
         if "gradient" in samples:
-            of_loss(samples, row, metadata)
+            of_loss(samples, row, metadata, before.get("loss"))
+            before["loss"] = metadata.get("loss", before.get("loss"))
     if "gradient_norm" in samples:
         row["output_gradient_norm"] = _finite(samples["gradient_norm"])
     stale = [_finite(samples[name]) for name in samples if name.startswith("before ")]
@@ -78,9 +79,9 @@ def of_inputs(batch: Floats) -> dict[str, Any]:
         weights = np.sqrt(np.arange(2.0, rows.shape[1] + 2.0))
         marks = np.sort((rows * weights).sum(axis=1))
         row["duplicate_row_ratio"] = float((marks[1:] == marks[:-1]).sum() / len(rows))
-    ratio = padding_ratio(batch)
-    if ratio is not None:
-        row["padding_ratio"] = ratio
+    # Numbers in a row are no sequence, unless they are whole ones: tokens.
+    if batch.ndim == 3 or (batch.ndim == 2 and not (rows[0] % 1).any()):
+        row["padding_ratio"] = padding_ratio(batch)
     return row
 
 
@@ -127,12 +128,14 @@ def of_outputs(outputs: Floats) -> dict[str, Any]:
     return row
 
 
-def of_loss(samples: Samples, row: dict[str, Any], metadata: dict[str, Any]) -> None:
+def of_loss(
+    samples: Samples, row: dict[str, Any], metadata: dict[str, Any], expected: str | None = None
+) -> None:
     """Add what the gradient of the outputs gives away of the loss and of the targets."""
     outputs, gradient = samples["output"], samples["gradient"]
     if outputs.shape != gradient.shape:
         return
-    found = recognise(outputs.astype(np.float64), gradient.astype(np.float64))
+    found = recognise(outputs.astype(np.float64), gradient.astype(np.float64), expected=expected)
     if found is None:
         return
     metadata["loss"] = found.kind

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 #: Rows whose gradient is this much smaller than the largest say nothing: they are rounding.
-_NEGLIGIBLE = 1e-3
+_NEGLIGIBLE = 1e-4
 _MIN_ROWS = 4
 _MIN_ELEMENTS = 16
 #: How far a gradient may be from its formula, relative to its size: half precision rounds so.
@@ -61,12 +61,16 @@ class LossShape(NamedTuple):
     targets: NDArray[np.int64] | None = None
 
 
-def recognise(outputs: Floats, gradient: Floats) -> LossShape | None:
+def recognise(
+    outputs: Floats, gradient: Floats, *, expected: str | None = None
+) -> LossShape | None:
     """Return the loss that explains ``gradient``; None if none does.
 
     Args:
         outputs: What the model put out, a row each sample, a column each class; finite.
         gradient: The loss's gradient with respect to them, of the same shape.
+        expected: The kind that was recognised before. Where the model is sure of all rows but a
+            few, these say too little; if it was a cross-entropy, their targets are still read.
 
     >>> z = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [2.0, 1.0, 0.0]])
     >>> p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
@@ -84,8 +88,13 @@ def recognise(outputs: Floats, gradient: Floats) -> LossShape | None:
     z, g = outputs[keep], gradient[keep]
     if z.shape[1] > 1 and len(z) >= _MIN_ROWS:
         found = _picked(z, g) if _one_each(g) else _of_logits(z, g)
+        if found is not None and found.kind in ("cross_entropy", "smoothed"):
+            sign = -1.0 if found.direction < 0 else 1.0
+            return found._replace(targets=_targets(outputs, sign * gradient))
         if found is not None:
             return found
+    elif z.shape[1] > 1 and expected == "cross_entropy":
+        return LossShape("cross_entropy", 0, None, _targets(outputs, gradient))
     return _elementwise(z, g)
 
 
@@ -129,6 +138,15 @@ def _of_logits(z: Floats, g: Floats) -> LossShape | None:
     if right.error <= _NEARLY and balanced.all() and _worst_but_few(1.0 - share) <= 0.1:
         return LossShape("smoothed", 1, None, right.targets)
     return None
+
+
+def _targets(z: Floats, g: Floats) -> NDArray[np.int64]:
+    """Return the targets of all rows that have a gradient, however small: with the others, classes
+    that are known by now would be left out."""
+    has_any = np.abs(g).max(axis=1) > 0
+    z, g = z[has_any], g[has_any]
+    # Where even the target's is rounded to nothing, the answer is sure, and right.
+    return np.asarray(np.where(g.min(axis=1) < 0, g.argmin(axis=1), z.argmax(axis=1)), np.int64)
 
 
 class _Fit(NamedTuple):

@@ -73,6 +73,11 @@ class TrainingLoopRecord(Record):
     duplicate_row_ratio: float | None = None  # rows that were in the sample before
     padding_ratio: float | None = None
 
+    evaluation_row_count: int | None = None  # sampled, different rows of passes without gradients
+    evaluation_seen_row_count: int | None = None  # of these, in sampled training batches before
+    evaluation_pass_count: int | None = None
+    evaluation_unseen_pass_count: int | None = None  # of these, without any such row
+
     output_dimensions: int | None = None
     output_row_count: int | None = None
     output_column_count: int | None = None

@@ -22,6 +22,8 @@ class GeneralizationLimits:
         overfitting_train_fall_ratio: The training loss has fallen by this ratio meanwhile.
         overfitting_accuracy_gain: A validation accuracy that still rises by so much in the last
             half of the time since makes it ``info``.
+        overfitting_good_accuracy: So does a validation accuracy of at least this that has lost
+            nothing.
         gap_min_points: Points from which a standing gap is judged.
         gap_warning_accuracy: Training accuracy is this much above validation accuracy.
         gap_error_accuracy: Likewise, for ``error``.
@@ -43,6 +45,7 @@ class GeneralizationLimits:
         better_warning_ratio: Likewise, for ``warning``.
         better_warning_share: Of the loss that training began with, validation is lower by this
             share, for ``warning``.
+        better_dropout_share: More than this share dropout alone does not explain.
         better_accuracy: ... while validation accuracy is at least this,
         better_train_kept_ratio: ... and training has kept this ratio of where it began.
         bad_start_min_points: Points from which validation that never improves is judged.
@@ -69,6 +72,7 @@ class GeneralizationLimits:
     overfitting_noise_multiple: float = 3.0
     overfitting_train_fall_ratio: float = 0.015
     overfitting_accuracy_gain: float = 0.02
+    overfitting_good_accuracy: float = 0.95
     gap_min_points: int = 5
     gap_warning_accuracy: float = 0.1
     gap_error_accuracy: float = 0.25
@@ -89,6 +93,7 @@ class GeneralizationLimits:
     better_info_ratio: float = 0.5
     better_warning_ratio: float = 0.05
     better_warning_share: float = 0.2
+    better_dropout_share: float = 0.3
     better_accuracy: float = 0.7
     better_train_kept_ratio: float = 0.6
     bad_start_min_points: int = 4

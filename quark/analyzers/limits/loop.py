@@ -40,11 +40,14 @@ class LoopLimits:
       ``collapsed_min_probes`` over ``collapsed_min_steps``; ``collapsed_target_ratio``: share of
       the targets above which that is right.
     - ``imbalance_ratio``, ``imbalance_min_targets``: how many times as frequent the most frequent
-      class is as the rarest, over how many targets.
+      class is as the rarest, over how many targets. ``imbalance_top_ratio``,
+      ``imbalance_top_min_targets``: share of one class that is enough, over fewer targets.
     - ``missing_min_targets``, ``missing_min_each``: targets in all, and of each class that
       is there. ``missing_max_ratio``: if more of the classes are missing, the output is just wider.
     - ``unshuffled_min_probes``, ``unshuffled_distinct_ratio``, ``unshuffled_top_ratio``: classes in
       a batch relative to those expected, and the share of its most frequent one.
+    - ``leak_min_rows``, ``leak_row_ratio``: evaluated rows, and the share of them, that training
+      had shown before, in ``leak_min_pass_ratio`` of at least ``leak_min_passes`` passes.
     """
 
     loop_min_probes: int = 3
@@ -81,12 +84,18 @@ class LoopLimits:
     collapsed_target_ratio: float = 0.7
     imbalance_ratio: float = 50.0
     imbalance_min_targets: int = 500
-    missing_min_targets: int = 300
-    missing_min_each: int = 20
+    imbalance_top_ratio: float = 0.95
+    imbalance_top_min_targets: int = 200
+    missing_min_targets: int = 200
+    missing_min_each: int = 12
     missing_max_ratio: float = 0.25
     unshuffled_min_probes: int = 5
     unshuffled_distinct_ratio: float = 0.5
     unshuffled_top_ratio: float = 0.6
+    leak_min_rows: int = 8
+    leak_row_ratio: float = 0.15
+    leak_min_passes: int = 2
+    leak_min_pass_ratio: float = 0.9
 
     def __post_init__(self) -> None:
         check_numbers(self, [item.name for item in fields(self)])

@@ -70,6 +70,7 @@ from quark.analyzers.rules.validation_bad_from_start import RULE as VALIDATION_B
 from quark.analyzers.rules.validation_better_than_training import (
     RULE as VALIDATION_BETTER_THAN_TRAINING,
 )
+from quark.analyzers.rules.validation_leak import RULE as VALIDATION_LEAK
 from quark.analyzers.rules.vanishing_gradients import RULE as VANISHING_GRADIENTS
 
 RULES: tuple[Rule, ...] = (
@@ -91,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     CLASS_IMBALANCE,
     CLASS_MISSING,
     PADDED_INPUTS,
+    VALIDATION_LEAK,
     DUPLICATE_INPUTS,
     COLLAPSED_PREDICTIONS,
     LOSS_SCALE,

@@ -4,7 +4,8 @@ Observes how often each class is a target in the training batches of the watched
 gradient of the outputs. Only where the model gives one answer a sample: tokens and pixels are
 unequal by nature.
 Source: SageMaker Debugger's ClassImbalance, which warns at 10 over 500 samples.
-Default: 50 times, over at least 500 targets, because 10 is common in healthy data. Ours.
+Default: 50 times, over at least 500 targets, because 10 is common in healthy data; or 95 % of at
+least 200. Ours.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ def class_imbalance(evidence: RunEvidence, limits: AnalyzerThresholds) -> Iterat
             continue
         counts = loop.class_counts()
         total, columns = sum(counts.values()), loop.last("output_column_count") or 0
-        if total < own.imbalance_min_targets or columns < 2:
+        if total < own.imbalance_top_min_targets or columns < 2:
             continue
         most, least = max(counts.items(), key=_second), min(counts.items(), key=_second)
         # A class that was never seen may be rarer still, or not be there at all.
         rarest = least[1] if len(counts) > 1 else 1
         ratio = most[1] / rarest
-        if ratio < own.imbalance_ratio:
+        is_known = total >= own.imbalance_min_targets
+        is_nearly_all = most[1] >= own.imbalance_top_ratio * total
+        if not is_nearly_all and (ratio < own.imbalance_ratio or not is_known):
             continue
         rare = f"class {least[0]}" if len(counts) > 1 else "no other class"
         yield Finding(

@@ -5,7 +5,7 @@ gradient of the outputs, against the number of outputs. All classes that do come
 frequent enough for the missing one to be no accident; if many are missing, the output is just wider
 than it needs to be.
 Source: the idea of SageMaker Debugger's ClassImbalance, taken to its end.
-Default: at least 300 targets and 20 of the rarest class; at most a quarter of the classes. Ours.
+Default: at least 200 targets and 12 of the rarest class; at most a quarter of the classes. Ours.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ latter, which sets the severity (``overfitting_*_gap``). The gap alone is no sig
 comes near zero it grows without bound in perfect health. So it counts only after a turn: over at
 least ``overfitting_min_points`` evaluations from its lowest one on, the validation loss has risen
 by a real amount, beyond its noise, and the training loss has fallen. Where validation accuracy
-still rises, the model has grown overconfident rather than worse, and the finding is ``info``.
+still rises, or is high and has lost nothing, the model has grown overconfident rather than worse,
+and the finding is ``info``.
 Source: the gap is Amazon SageMaker Debugger's rule Overfit; the turn is early stopping as in
 Prechelt, "Early Stopping, But When?", 1998.
 Default: the gaps of 0.2, 0.4 and 0.7 and the 3 points are the SDK guide's. What a real amount is
@@ -32,6 +33,7 @@ from quark.analyzers.turning import FEW_POINTS, find_turn
 
 if TYPE_CHECKING:
     from quark.analyzers.evidence import RunEvidence
+    from quark.analyzers.limits.generalization import GeneralizationLimits
     from quark.analyzers.thresholds import AnalyzerThresholds
 
 _TINY = 1e-12
@@ -79,6 +81,9 @@ def overfitting_onset(evidence: RunEvidence, limits: AnalyzerThresholds) -> Iter
             f"Validation accuracy still rises, by {gained:.3f} of late: the model grows "
             "overconfident rather than worse."
         )
+    elif _is_good_still(evidence, limits.generalization, steps[0]):
+        severity = "info"
+        inference = "Validation accuracy is high and holds: the model grows overconfident."
     yield Finding(
         rule_id="overfitting_onset",
         severity=severity,
@@ -102,6 +107,17 @@ def overfitting_onset(evidence: RunEvidence, limits: AnalyzerThresholds) -> Iter
             ),
         ),
     )
+
+
+def _is_good_still(evidence: RunEvidence, family: GeneralizationLimits, since_step: int) -> bool:
+    """Whether validation accuracy is high and as high as it was at the turn."""
+    accuracy = accuracy_curve(evidence.role("val_accuracy"))
+    if accuracy is None:
+        return False
+    level, before = smoothed(accuracy.value), accuracy.step <= since_step
+    best = float(level[before].max()) if before.any() else 0.0
+    now = end_level(accuracy.value)
+    return now >= family.overfitting_good_accuracy and now >= best - 0.005
 
 
 def _accuracy_gain(evidence: RunEvidence, since_step: int) -> float:

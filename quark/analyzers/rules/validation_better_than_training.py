@@ -6,7 +6,8 @@ over an epoch all make validation look better in perfect health, so a factor of 
 twentieth of the training loss or less, so that the two are not the same measure; or training has
 hardly learned (it keeps ``better_train_kept_ratio`` of the loss it began with) while validation is
 accurate and lower by a good share of that beginning, as it is where the training labels are noisy.
-Where the run's config or layers name mixup, label smoothing, dropout or the like, it is ``info``.
+Where the run's config or layers name mixup, label smoothing, dropout or the like, it is ``info``;
+dropout explains no more than ``better_dropout_share``.
 Source: field lore, such as PyImageSearch, "Why is my validation loss lower than my training loss?",
 2019; label noise as in Zhang et al., "Understanding deep learning requires rethinking
 generalization", ICLR 2017.
@@ -76,7 +77,7 @@ def validation_better_than_training(
             "validation may be made of what the model has learned by heart."
         )
     elif is_noisy:
-        is_meant = _trains_harder(evidence)
+        is_meant = _trains_harder(evidence, share >= family.better_dropout_share)
         severity = "warning" if not is_meant and _is_accurate(evidence, family) else "info"
         observed, threshold = share, family.better_warning_share
         inference = (
@@ -117,8 +118,10 @@ def _is_accurate(evidence: RunEvidence, family: GeneralizationLimits) -> bool:
     return accuracy is not None and end_level(accuracy.value) >= family.better_accuracy
 
 
-def _trains_harder(evidence: RunEvidence) -> bool:
-    if any("Dropout" in track.module_type for track in evidence.activations):
+def _trains_harder(evidence: RunEvidence, is_more_than_dropout: bool = False) -> bool:
+    if not is_more_than_dropout and any(
+        "Dropout" in track.module_type for track in evidence.activations
+    ):
         return True
     return any(
         _HARDER_TRAINING.search(name.lower()) and value not in (0, 0.0, None, False, "", "none")

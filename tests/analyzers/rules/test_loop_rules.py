@@ -224,7 +224,8 @@ SPEAKS: dict[str, list[tuple[str, dict[str, Any], str]]] = {
         ("at the end", {"top_prediction_ratio": mostly(0.4, 0.97, of=12)}, "warning"),
     ],
     "class_imbalance": [
-        ("99 to 1", {"size": 50, "more": {"target_counts": {"0": 396, "1": 4}}}, "warning"),
+        ("60 to 1", {"more": {"target_counts": {"0": 60, "1": 40, "2": 1}}}, "warning"),
+        ("99 to 1", {"size": 5, "more": {"target_counts": {"0": 39.6, "1": 0.4}}}, "warning"),
         ("one class", {"more": ONE_CLASS}, "warning"),
     ],
     "class_missing": [
@@ -417,16 +418,20 @@ QUIET: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "class_imbalance": [
         ("ten to one", {"more": {"target_counts": {"0": 40, "1": 4}}}),
-        ("too few targets", {"size": 10, "more": {"target_counts": {"0": 39}}}),
+        ("too few targets", {"size": 4, "more": {"target_counts": {"0": 39}}}),
+        (
+            "too few to tell a rare one",
+            {"size": 4, "more": {"target_counts": {"0": 60, "1": 60, "2": 1}}},
+        ),
         ("tokens", {"output_dimensions": 3.0, "more": ONE_CLASS}),
         ("flattened tokens", {"output_row_count": 4000.0, "more": ONE_CLASS}),
     ],
     "class_missing": [
         ("all there", {}),
-        ("too few targets", {"size": 5, "more": {"target_counts": {str(n): 10 for n in range(4)}}}),
+        ("too few targets", {"size": 4, "more": {"target_counts": {str(n): 10 for n in range(4)}}}),
         (
             "rare ones among the others",
-            {"more": {"target_counts": {"0": 37, "1": 1, "2": 1, "3": 0.5}}},
+            {"more": {"target_counts": {"0": 37, "1": 1, "2": 1, "3": 0.25}}},
         ),
         ("a wider output", {"output_column_count": 1000.0}),
         ("pixels", {"output_dimensions": 4.0, "more": ONE_CLASS}),
