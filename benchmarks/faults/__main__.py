@@ -1,7 +1,8 @@
 """``python -m benchmarks.faults``: train broken and healthy runs, judge them, write RESULTS.md.
 
 Training and judging are apart, so that rules can be tried without training again:
-``--collect DIR`` trains only what DIR lacks, ``--judge DIR`` judges what is there.
+``--collect DIR`` trains only what DIR lacks, ``--judge DIR`` judges what is there, ``--keep DIR``
+does both and measures the overhead.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--collect", type=Path, metavar="DIR", help="train into DIR, judge nothing")
     parser.add_argument("--judge", type=Path, metavar="DIR", help="judge what DIR holds")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="train into DIR, judge, keep DIR")
     parser.add_argument("--half", choices=HALVES, action="append", help="default: both")
     parser.add_argument("--arm", choices=ARMS, action="append", help="default: both")
     parser.add_argument("--only", help="train runs whose id holds this")
@@ -38,7 +40,8 @@ def main() -> int:
     halves, arms = arguments.half or HALVES, arguments.arm or ARMS
     begin = time.monotonic()
     overhead: dict[str, float] = {}
-    folder = arguments.judge or arguments.collect or Path(tempfile.mkdtemp(prefix="faults-"))
+    given = arguments.judge or arguments.collect or arguments.keep
+    folder = given or Path(tempfile.mkdtemp(prefix="faults-"))
     if not arguments.judge:
         from benchmarks.faults.runner import chosen, collect, measured_overhead
 
@@ -49,7 +52,7 @@ def main() -> int:
             return 1 if failed else 0
         overhead = measured_overhead(folder)
     verdicts = judge_all(folder, halves, arms, workers=arguments.workers)
-    if not arguments.judge:
+    if given is None:
         shutil.rmtree(folder)
     _say(verdicts)
     if arguments.findings:

@@ -80,7 +80,7 @@ class Options:
     killed_at_ratio: float | None = None
     hangs: bool = False
     spool_bytes: int | None = None
-    rank_fault: str | None = None  # "slow", "diverging" or "nan", of the second of two processes
+    rank_fault: str | None = None  # "slow", "diverging" or "nan": the second of two processes
     ranks: int = 1
 
     def to_dict(self) -> dict[str, Any]:

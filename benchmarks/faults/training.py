@@ -29,6 +29,7 @@ from benchmarks.faults.tasks import TASKS, Data, Task
 
 HANG_SECONDS = 1.5
 SLOW_RANK_MS = 30.0
+CORRUPTION = 0.05
 
 
 class Training:
@@ -170,10 +171,8 @@ class Training:
     def update(self) -> Tensor:
         """Clip, average over ranks, and step."""
         options = self.options
-        if options.ranks > 1 and not (options.rank_fault == "diverging" and self.rank == 1):
+        if options.ranks > 1:
             self.average_gradients()
-        elif options.ranks > 1:
-            self.average_gradients(keeps_own=True)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         limit = float("inf") if options.clip_norm is None else options.clip_norm
@@ -183,6 +182,7 @@ class Training:
             self.scaler.update()
         elif not options.steps_first:
             self.optimizer.step()
+        self.corrupt()
         return norm
 
     def evaluate(self, epoch: int, *, keep: bool = True) -> float:
@@ -275,18 +275,21 @@ class Training:
                 time.sleep(HANG_SECONDS)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def average_gradients(self, *, keeps_own: bool = False) -> None:
-        """What DistributedDataParallel does; a rank that keeps its own drifts away."""
+    def average_gradients(self) -> None:
+        """Do what DistributedDataParallel does. What is not finite is kept from the other rank."""
         for parameter in self.model.parameters():
             if parameter.grad is not None:
-                shared = parameter.grad.nan_to_num() if keeps_own else parameter.grad
-                shared = shared.clone()
-                if self.options.rank_fault == "nan":  # the others are spared, as by a skip
-                    shared = shared.nan_to_num()
+                shared = parameter.grad.nan_to_num()
                 torch.distributed.all_reduce(shared)
-                is_lost = self.options.rank_fault == "nan" and self.rank == 1
-                if not keeps_own and not (is_lost and not parameter.grad.isfinite().all()):
+                if parameter.grad.isfinite().all():
                     parameter.grad.copy_(shared / self.options.ranks)
+
+    @torch.no_grad()
+    def corrupt(self) -> None:
+        """Disturb the weights of the second rank a little, as a faulty device does."""
+        if self.options.rank_fault == "diverging" and self.rank == 1:
+            for parameter in self.model.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=CORRUPTION)
 
     def pretrain(self) -> None:
         """Train without anything being logged, as if the model came from elsewhere."""

@@ -31,6 +31,10 @@ _ROW_ROLES = ("train_loss", "train_accuracy", "train_score", "gradient_norm", "l
 _VALIDATION_ROLES = ("val_loss", "val_accuracy", "val_score")
 
 
+#: What a loader prefetches comes in bursts of fewer steps.
+STEPS_IN_BLOCK = 16
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepTimes:
     """Times of steps, or means over the ``step_count`` steps that end at ``step``.
@@ -69,6 +73,7 @@ def loop_times(loop: Table, rank: int | None = None) -> StepTimes | None:
     """
     steps = loop.number("optimizer_step_count")
     inside, waited = loop.number("step_seconds"), loop.number("data_seconds")
+    waited = np.where(np.isnan(waited) & (steps == 1), 0.0, waited)  # none before the first step
     keep = (steps > 0) & np.isfinite(inside) & np.isfinite(waited)
     for other in ("no_grad_forward_count", "foreign_step_count"):
         keep &= ~(loop.number(other) > 0)
@@ -114,7 +119,7 @@ def times_between(series: MetricSeries, evidence: RunEvidence) -> StepTimes | No
     evaluated_ms = _evaluation_ms(evidence, start, end)
     pause_ms = np.maximum(span_ms - evaluated_ms - usual_ms * counts, 0.0)
     if (evidence.loop.number("no_grad_burst_count") > 0).any():
-        pause_ms[_holds_evaluation(evidence.loop, steps) & (evaluated_ms == 0)] = 0.0
+        pause_ms[_holds_evaluation(evidence.loop, steps, evaluated_ms > 0)] = 0.0
     return StepTimes(
         source="rows",
         name=f"the times at which {series.key} was logged",
@@ -146,17 +151,22 @@ def sampled_median(values: Float64Array) -> float:
     return float(np.median(values[:: max(1, len(values) // _SAMPLE)]))
 
 
-def steady_share(part: Float64Array, whole: Float64Array, block_count: int = 20) -> float:
+def steady_share(
+    part: Float64Array, whole: Float64Array, values_in_block: int = STEPS_IN_BLOCK
+) -> float:
     """Return the share of ``part`` in ``whole`` that is usual over the run.
 
-    It is the median of the shares of ``block_count`` stretches (fewer, so that each has 16 values):
-    within one, what comes in bursts (a loader that prefetches) is added up; one odd stretch changes
-    nothing.
+    It is the median of the shares of at most 20 stretches, each of ``values_in_block`` values or
+    more: within one, what comes in bursts (a loader that prefetches) is added up; one odd stretch
+    changes nothing.
 
     >>> steady_share(np.array([0.0, 0.0, 0.0, 8.0]), np.array([2.0, 2.0, 2.0, 10.0]))
     0.5
+    >>> steady_share(np.array([0.0, 0.0, 0.0, 8.0]), np.array([2.0, 2.0, 2.0, 10.0]), 1)
+    0.0
     """
-    count = max(1, min(block_count, len(whole) // 16))
+    most = 20 if values_in_block > 1 else len(whole)
+    count = max(1, min(most, len(whole) // values_in_block))
     starts = np.linspace(0, len(whole), count, endpoint=False).astype(np.int64)
     sums = np.add.reduceat(whole, starts)
     shares = np.add.reduceat(part, starts) / np.where(sums > 0, sums, np.inf)
@@ -267,14 +277,16 @@ def _evaluation_ms(evidence: RunEvidence, start: Int64Array, end: Int64Array) ->
     return spent
 
 
-def _holds_evaluation(loop: Table, steps: Int64Array) -> BoolArray:
-    """Mark the steps in stretches of the watched loop that have forward passes without gradients:
-    an evaluation, or a rollout, that may have been logged or not."""
+def _holds_evaluation(loop: Table, steps: Int64Array, logged: BoolArray) -> BoolArray:
+    """Mark the steps in stretches of the watched loop that have forward passes without gradients,
+    an evaluation or a rollout. Where it was logged it is known exactly, and nothing is marked."""
     evaluated = loop.number("no_grad_burst_count") > 0
     order = np.argsort(loop.step, kind="stable")
     ends, evaluated = loop.step[order], evaluated[order]
     place = np.searchsorted(ends, steps, side="left")
     known = place < len(ends)
     marked = np.zeros(len(steps), bool)
-    marked[known] = evaluated[place[known]]
+    told = np.zeros(len(ends) + 1, bool)
+    told[place[logged]] = True
+    marked[known] = (evaluated & ~told[:-1])[place[known]]
     return marked

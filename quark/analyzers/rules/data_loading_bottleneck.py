@@ -21,11 +21,14 @@ import numpy as np
 from quark.analyzers.findings import Finding, grade
 from quark.analyzers.machine_use import during_training, gpu_readings
 from quark.analyzers.rule import Rule
-from quark.analyzers.step_times import loop_times, measured_times, steady_share
+from quark.analyzers.step_times import STEPS_IN_BLOCK, loop_times, measured_times, steady_share
 
 if TYPE_CHECKING:
     from quark.analyzers.evidence import RunEvidence
     from quark.analyzers.thresholds import AnalyzerThresholds
+
+
+_LOOP_BLOCK = 1
 
 
 def data_loading_bottleneck(evidence: RunEvidence, limits: AnalyzerThresholds) -> Iterator[Finding]:
@@ -55,8 +58,10 @@ def data_loading_bottleneck(evidence: RunEvidence, limits: AnalyzerThresholds) -
         return
     counts = times.step_count[known].astype(np.float64)
     data_ms, total_ms = times.data_ms[known] * counts, times.step_ms[known] * counts
-    share = steady_share(data_ms, total_ms)
-    wait_ms = steady_share(data_ms, counts)
+    # A stretch of the loop is many steps; a pause in every third of them is none of the loader's.
+    block = _LOOP_BLOCK if times.source == "loop" else STEPS_IN_BLOCK
+    share = steady_share(data_ms, total_ms, block)
+    wait_ms = steady_share(data_ms, counts, block)
     graded = grade(share, warning=levels[0], error=levels[1], critical=levels[2])
     if graded is None or wait_ms < own.data_loading_ms:
         return
