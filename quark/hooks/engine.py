@@ -135,6 +135,7 @@ class HookEngine(RecordWriter[LayerSummaryRecord]):
         self._detach()
         if late is not None:
             late.end()
+            self._handle.costs.add("layer hooks", late.spent_seconds)
             self._send(late)
         self._send_late()
 

@@ -290,7 +290,9 @@ class TrainingLoopFollower:
         # Not in a forward pass, in which sharded models have other parameters.
         if self._probes % _WALKED_EVERY == 0 or self._parameters.counted is None:
             self._parameters.walk(self._model())
-        self._allowance.spend(probe.spent_seconds + own_seconds() - start)
+        spent = probe.spent_seconds + own_seconds() - start
+        self._allowance.spend(spent)
+        self._handle.costs.add("training loop", spent)
 
     def _send(self, probe: LoopProbe) -> None:
         device = self._parameters.device

@@ -132,10 +132,12 @@ class WatchedModel:
             self._allowance.spend(SYSTEM_CLOCK.monotonic() - start)
 
     def _guard(self, work: Callable[[], None]) -> None:
+        handle, start = self._session.handle, SYSTEM_CLOCK.monotonic()
         try:
             work()
         except Exception as error:
-            self._session.handle.faults.record("watching a model failed", error)
+            handle.faults.record("watching a model failed", error)
+        handle.costs.add("watch", SYSTEM_CLOCK.monotonic() - start)
 
     # -- in the background ---------------------------------------------------------------------
 
