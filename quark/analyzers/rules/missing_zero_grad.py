@@ -75,6 +75,7 @@ RULE = Rule(
         "activation_collapse",
         "collapsed_predictions",
         "accuracy_at_chance",
+        "overtraining",
         "clipping_always_active",
         "overfitting_onset",
         "generalization_gap",
