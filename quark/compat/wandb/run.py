@@ -77,7 +77,7 @@ class Run(RunIdentity):
 
         Args:
             models: A ``torch.nn.Module``, or several in a list or tuple.
-            criterion: Accepted from W&B's scripts; nothing comes of it.
+            criterion: The loss. The name of its class is kept, if it is a module.
             log: ``"gradients"``, ``"parameters"``, ``"all"``, or None for neither.
             log_freq: Every how many passes something is taken.
             idx: The number of the first of the models; without it they are counted on.
