@@ -142,7 +142,7 @@ def test_a_fault_of_ours_is_counted_said_once_and_raised_where_that_was_asked_fo
     assert list(faults) == [cause]
     if not raises:
         assert faults[cause] == OUR_FAULTS[cause][2]
-            assert capsys.readouterr().err.count("said once") == 1  # and counted in the report
+        assert capsys.readouterr().err.count("said once") == 1  # and counted in the report
         assert model[0].weight.grad is not None  # the training went on
 
 
