@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quark import MetricsLogger
+from quark import MetricsLogger, jsonio
 from quark.session.reading import load_context
 from quark.settings import Settings
 
@@ -96,3 +96,26 @@ def test_the_lifecycle_example_loses_a_run_and_goes_on_with_it(python: str) -> N
     assert losses[-1] < losses[0] / 2
     assert "110 losses logged" in told
     assert f"once more? Run '{run_id}' is 'completed' and cannot" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("switches", "named"),
+    [
+        ((), set()),
+        (("--high-lr",), {"learning_rate_too_high"}),
+        (("--dead-relu",), {"activation_collapse"}),
+        (("--no-zero-grad",), {"missing_zero_grad"}),
+    ],
+    ids=lambda value: "".join(value) or "healthy" if isinstance(value, tuple) else "",
+)
+def test_each_switch_of_the_broken_training_is_named_in_its_report(
+    python: str, switches: tuple[str, ...], named: set[str]
+) -> None:
+    run(python, "broken_training.py", *switches)
+
+    (kept,) = Path("kept/.quark/runs").glob("*/report.json")
+    alerts = jsonio.loads(kept.read_bytes())["alerts"]
+    serious = [alert for alert in alerts if alert["severity"] != "info"]
+    assert {alert["rule_id"] for alert in serious[:1]} == named
+    assert all(alert["metadata"]["advice"] for alert in serious)
