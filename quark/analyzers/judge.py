@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from quark.analyzers.rules import RULES
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def judge(
         if live and rule.at_end_only:
             continue
         try:
-            found += rule.check(evidence, thresholds)
+            with np.errstate(all="ignore"):  # what is not finite is part of the evidence
+                found += rule.check(evidence, thresholds)
         except Exception as error:
             if on_fault is None:
                 raise

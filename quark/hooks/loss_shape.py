@@ -61,6 +61,7 @@ class LossShape(NamedTuple):
     targets: NDArray[np.int64] | None = None
 
 
+@np.errstate(all="ignore")  # probabilities of 0 and 1 are divided by; what comes of it is no loss
 def recognise(
     outputs: Floats, gradient: Floats, *, expected: str | None = None
 ) -> LossShape | None:
@@ -265,7 +266,7 @@ def _spread(values: Floats) -> float:
 
 
 def _one_scale(scale: Floats) -> float | None:
-    if _spread(scale) > 2 * _SAME:
+    if not _spread(scale) <= 2 * _SAME:  # also where it is not known
         return None
     return float(np.sort(scale)[len(scale) // 2])
 
