@@ -81,7 +81,7 @@ def kept_events(context: RunContext) -> list[tuple[str, str | None, Any]]:
             (event.event_type, event.severity, event.payload)
             for event in events.read()
             # These depend on the machine: on what it has, and on how long the run took.
-        if event.event_type not in ("telemetry_unavailable", "live_rules_summary")
+            if event.event_type not in ("telemetry_unavailable", "live_rules_summary")
         ]
 
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.faults.judging import judge_all
+from benchmarks.faults.judging import judge_all, read_costs
 from benchmarks.faults.report import findings, render, targets
 from benchmarks.faults.scoring import score_faults
 from benchmarks.faults.verdicts import Verdict
@@ -39,19 +39,20 @@ def main() -> int:
     arguments = parser.parse_args()
     halves, arms = arguments.half or HALVES, arguments.arm or ARMS
     begin = time.monotonic()
-    overhead: dict[str, float] = {}
     given = arguments.judge or arguments.collect or arguments.keep
     folder = given or Path(tempfile.mkdtemp(prefix="faults-"))
     if not arguments.judge:
-        from benchmarks.faults.runner import chosen, collect, measured_overhead
+        from benchmarks.faults.runner import chosen, collect, measured_overhead, write_costs
 
         planned = chosen(halves, arms, arguments.only)
         failed = collect(planned, folder, arguments.workers)
         print("\n".join(failed))
         if arguments.collect:
             return 1 if failed else 0
-        overhead = measured_overhead(folder)
+        trained_seconds = time.monotonic() - begin
+        write_costs(folder, trained_seconds, measured_overhead(folder))
     verdicts = judge_all(folder, halves, arms, workers=arguments.workers)
+    costs = read_costs(folder)
     if given is None:
         shutil.rmtree(folder)
     _say(verdicts)
@@ -59,7 +60,9 @@ def main() -> int:
         arguments.findings.write_text(findings(verdicts))
     out = arguments.out or (None if arguments.judge else HERE / "RESULTS.md")
     if out:
-        out.write_text(render(verdicts, overhead, seconds=time.monotonic() - begin))
+        out.write_text(
+            render(verdicts, costs["overhead"], training_seconds=costs["training_seconds"])
+        )
     return 0
 
 

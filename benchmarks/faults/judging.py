@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from quark.analyzers.root_cause import Diagnosis
     from quark.storage.protocols import Store
 
+#: What the runs took, beside them.
+COSTS = "costs.json"
 #: How much later somebody looks at a run that hangs.
 LATER_US = 3600 * 1_000_000
 
@@ -38,6 +40,13 @@ def stored(folder: Path, halves: Sequence[str], arms: Sequence[str]) -> list[tup
         if facts["half"] in halves and facts["arm"] in arms:
             found.append((path.parent.parent, path))
     return found
+
+
+def read_costs(folder: Path) -> dict[str, Any]:
+    """Return ``training_seconds`` and ``overhead`` (by arm) of the runs below ``folder``."""
+    path = folder / COSTS
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return {"training_seconds": 0.0, "overhead": {}, **kept}
 
 
 def judge_all(
@@ -77,7 +86,10 @@ def judge_one(work: tuple[Path, Path]) -> Verdict:
     )
 
 
-_KEPT = ("run_id", "label", "variant", "task", "seed", "half", "arm", "steps", "onset_step")
+_KEPT = (
+    *("run_id", "label", "variant", "task", "seed", "half", "arm", "steps", "onset_step"),
+    "val_loss",
+)
 
 
 @cache

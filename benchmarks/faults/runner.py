@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.faults.catalogue import FAULTS
 from benchmarks.faults.healthy import controls
+from benchmarks.faults.judging import COSTS
 from benchmarks.faults.options import Options, Plan
 from benchmarks.faults.tasks import TASKS
 from benchmarks.faults.training import train
@@ -33,6 +34,7 @@ HALVES = ("tune", "held-out")
 ARMS = ("metrics", "watch")
 SEEDS = {"tune": (0, 1), "held-out": (10, 11)}
 TIMEOUT_SECONDS = 120.0
+OVERHEAD = "overhead"
 ENVIRONMENT = {"QUARK_QUIET": "1", "WANDB_SILENT": "true", "QUARK_SYSTEM_SAMPLE_SECONDS": "0.1"}
 
 
@@ -134,6 +136,8 @@ def _fork(plan: Plan, folder: Path, rank: int) -> int:
     code = 1
     try:
         os.environ.update(ENVIRONMENT, QUARK_STORAGE_DIR=str(folder))
+        if plan.label == OVERHEAD:  # as it is for everybody
+            del os.environ["QUARK_SYSTEM_SAMPLE_SECONDS"]
         options = Options(**plan.options)
         if options.ranks > 1:
             os.environ.update(RANK=str(rank), WORLD_SIZE=str(options.ranks), LOCAL_RANK=str(rank))
@@ -165,7 +169,7 @@ def measured_overhead(folder: Path, rounds: int = 3) -> dict[str, float]:
             for arm in ("bare", *ARMS):
                 plan = _paced(
                     Plan(
-                        label="overhead",
+                        label=OVERHEAD,
                         variant=str(place),
                         task=name,
                         seed=40,
@@ -173,9 +177,16 @@ def measured_overhead(folder: Path, rounds: int = 3) -> dict[str, float]:
                         arm=arm,
                     )
                 )
+                (folder / plan.place / "facts" / f"{plan.run_id}.json").unlink(missing_ok=True)
                 collect([plan], folder, workers=1)
                 path = folder / plan.place / "facts" / f"{plan.run_id}.json"
                 seconds[arm] = json.loads(path.read_text())["seconds"]
             for arm in ARMS:
                 added[arm].append(seconds[arm] / seconds["bare"] - 1)
     return {arm: median(ratios) for arm, ratios in added.items()}
+
+
+def write_costs(folder: Path, training_seconds: float, overhead: dict[str, float]) -> None:
+    """Keep beside the runs what they took; judging them later cannot measure it."""
+    costs = {"training_seconds": training_seconds, "overhead": overhead}
+    (folder / COSTS).write_text(json.dumps(costs))

@@ -12,6 +12,8 @@ from benchmarks.faults.verdicts import Said, Verdict
 
 HEALTHY = "healthy"
 NOTHING = "(nothing)"
+#: A run is hurt if its loss is so many times that of healthy ones.
+HURT_RATIO = 1.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,23 @@ def score_healthy(arm: str, verdicts: Sequence[Verdict]) -> HealthyScore:
         alarmed_runs=sum(bool(one.serious) for one in mine),
         alarm_count=sum(len(one.serious) for one in mine),
     )
+
+
+def healthy_levels(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """Return by task the loss on validation data that a healthy run ends with, in the median."""
+    tasks = {one.task for one in verdicts}
+    found = {}
+    for task in tasks:
+        mine = [one.val_loss for one in verdicts if one.label == HEALTHY and one.task == task]
+        if mine:
+            found[task] = median(mine)
+    return found
+
+
+def is_hurt(verdict: Verdict, levels: Mapping[str, float]) -> bool:
+    """Say whether a run ended clearly worse than healthy ones of its task, or not at all."""
+    level = levels.get(verdict.task)
+    return level is None or not verdict.val_loss <= HURT_RATIO * level
 
 
 def recall(scores: Sequence[FaultScore], arm: str) -> float:

@@ -31,6 +31,7 @@ class Verdict:
     """A run, what was injected into it (``label``), and its alerts, the worst first.
 
     ``onset_step`` is the row at which numbers were made to go wrong; None: from the beginning.
+    ``val_loss`` is the loss on validation data after the last step, NaN if there was none.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class Verdict:
     steps: int
     variant: str = ""
     onset_step: int | None = None
+    val_loss: float = float("nan")
     alerts: tuple[Said, ...] = ()
     judged_seconds: float = 0.0
     rule_faults: tuple[str, ...] = ()
