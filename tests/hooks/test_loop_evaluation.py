@@ -57,10 +57,10 @@ def train(folder: Path, train_x: torch.Tensor, shown: list[torch.Tensor]) -> Tra
     assert session is not None
     wandb.watch(model, log="all", log_freq=5)
     for _ in range(4):
-        for batch in torch.randperm(len(train_x)).split(16):
+        for batch in torch.split(torch.randperm(len(train_x)), 16):
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(train_x[batch]), targets[batch])
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             wandb.log({"train/loss": loss.item()})
         with torch.no_grad():
