@@ -1,9 +1,10 @@
 """What a fault is, and the words that its descriptions share.
 
 ``rules`` are the rule ids that name the cause or a direct symptom. They were written down before
-any run was judged, and so was ``by_metrics``: whether the metrics that scripts log can show the
-fault at all, without ``watch``. ``categories`` are those of the rules that name the cause itself;
-the alert that comes first should be in one of them.
+any held-out run was judged, and so was ``by_metrics``: whether the metrics that scripts log can
+show the fault at all, without ``watch``. ``categories`` are those of the rules that name the cause
+itself; the alert that comes first should be in one of them. Never change these to fit what was
+found on held-out runs.
 """
 
 from __future__ import annotations
