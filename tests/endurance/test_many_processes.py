@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ print(reads)
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
+        env={**os.environ, "QUARK_QUIET": "1"},  # so that whatever is said is an error
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
