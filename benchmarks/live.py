@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.measure import child, median, percentiles
 
-SECONDS, FLUSH_EVERY_STEPS = 20.0, 50
+SECONDS, FLUSH_EVERY_STEPS = 40.0, 50
 
 
 def measure_here(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def score_fields(
     lowered = [diagnoses[place] for place in score.contributors]
     if lowered:
         names = ", ".join(dict.fromkeys(one.rule.title.lower() for one in lowered[:3]))
-        summary = f"{score.score:g} of 100 because of {names}."
+        summary = f"{score.score:g} of 100, lowered by: {names}."
     else:
         summary = "Nothing was found that lowers it."
     return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from quark.hooks.loop_reading import row_marks
 from quark.pipeline.deferred import Deferred
 from quark.records import TrainingLoopRecord
 
@@ -33,15 +34,13 @@ def is_looked_at(pass_number: int) -> bool:
     return pass_number & (pass_number - 1) == 0 and pass_number <= _MAX_PASS
 
 
-def row_marks(batch: NDArray[np.float32]) -> set[float]:
+def different_rows(batch: NDArray[np.float32]) -> set[float]:
     """Return one number for each different row of a batch, shape ``(rows, ...)``.
 
-    >>> len(row_marks(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]], np.float32)))
+    >>> len(different_rows(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]], np.float32)))
     2
     """
-    rows = batch.reshape(len(batch), -1).astype(np.float64)
-    weights = np.sqrt(np.arange(2.0, rows.shape[1] + 2.0))
-    marks = (rows * weights).sum(axis=1)
+    marks = row_marks(batch.reshape(len(batch), -1).astype(np.float64))
     return set(marks[np.isfinite(marks)].tolist())
 
 
@@ -56,13 +55,13 @@ class SeenRows:
     def note_training(self, batch: NDArray[np.float32]) -> None:
         """Remember rows that the model was trained on."""
         if len(self._marks) < MAX_REMEMBERED:
-            self._marks |= row_marks(batch)
+            self._marks |= different_rows(batch)
 
     def note_evaluation(self, batch: NDArray[np.float32]) -> None:
         """Count rows that the model was evaluated on."""
         if not self._marks:
             return  # before the training there is nothing to compare with
-        marks = row_marks(batch)
+        marks = different_rows(batch)
         seen = len(marks & self._marks)
         self._counts["evaluation_row_count"] += len(marks)
         self._counts["evaluation_seen_row_count"] += seen

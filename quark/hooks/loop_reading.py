@@ -75,14 +75,24 @@ def of_inputs(batch: Floats) -> dict[str, Any]:
     levels = np.sort((ordered[:, 1:] != ordered[:, :-1]).sum(axis=1) + 1)
     row["input_levels"] = int(levels[len(levels) // 2])
     if len(rows) > 1:
-        # A sum with odd weights is as good as the row itself, and soon compared.
-        weights = np.sqrt(np.arange(2.0, rows.shape[1] + 2.0))
-        marks = np.sort((rows * weights).sum(axis=1))
+        marks = np.sort(row_marks(rows))
         row["duplicate_row_ratio"] = float((marks[1:] == marks[:-1]).sum() / len(rows))
     # Numbers in a row are no sequence, unless they are whole ones: tokens.
     if batch.ndim == 3 or (batch.ndim == 2 and not (rows[0] % 1).any()):
         row["padding_ratio"] = padding_ratio(batch)
     return row
+
+
+def row_marks(rows: Floats) -> Floats:
+    """Return a number for each row, the same for equal ones: a sum with odd weights is as good as
+    the row itself, and soon compared.
+
+    >>> marks = row_marks(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]]))
+    >>> marks[0] == marks[2], marks[0] == marks[1]
+    (True, False)
+    """
+    weights = np.sqrt(np.arange(2.0, rows.shape[1] + 2.0))
+    return np.asarray((rows * weights).sum(axis=1))
 
 
 def padding_ratio(batch: Floats) -> float | None:

@@ -16,16 +16,18 @@ class LiveConfig:
     """When to judge, and what it may take.
 
     ``time_share`` is the share of the wall time that all of it may take, measured as CPU time.
-    The first judgement comes when ``first_seconds`` have passed and ``first_row_count`` rows have
-    come. The next one comes when there is that share of time for it, and ``growth_ratio`` more
-    rows than at the last one; or ``idle_seconds`` after it, if there is anything new at all.
+    What loads the rules and judges first takes about a quarter of a second of the processor, so
+    it waits until that is such a share: the first judgement comes when ``first_seconds`` have
+    passed and ``first_row_count`` rows have come; a value that is not finite is judged at once.
+    The next one comes when there is that share of time for it, and ``growth_ratio`` more rows than
+    at the last one; or ``idle_seconds`` after it, if there is anything new at all.
 
     Raises:
         SchemaValidationError: A number is not finite or below 0, or ``time_share`` is no share.
     """
 
     time_share: float = 0.01
-    first_seconds: float = 2.0
+    first_seconds: float = 25.0
     first_row_count: int = 50
     growth_ratio: float = 0.01
     idle_seconds: float = 60.0

@@ -96,8 +96,10 @@ class Judgement:
 
 
 def _can_be_judged(store: Store, run_id: str, keys: Mapping[str, KeyStats]) -> bool:
-    enough = any(stats.count >= MIN_POINTS or stats.nonfinite_count for stats in keys.values())
-    return enough or any(store.records.count(run_id).get(kind) for kind in _JUDGED_KINDS)
+    if any(stats.count >= MIN_POINTS or stats.nonfinite_count for stats in keys.values()):
+        return True
+    counts = store.records.count(run_id)
+    return any(counts.get(kind) for kind in _JUDGED_KINDS)
 
 
 def _judge(session: TrainingSession, status: str, now_us: int) -> Judgement:

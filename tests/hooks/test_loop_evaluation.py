@@ -12,7 +12,7 @@ from torch import nn
 
 import quark.compat.wandb as wandb
 from quark import AnalyzerEngine, TrainingSession
-from quark.hooks.loop_evaluation import SeenRows, row_marks
+from quark.hooks.loop_evaluation import SeenRows, different_rows
 from quark.records import TrainingLoopRecord
 from quark.session import registry
 
@@ -36,7 +36,7 @@ def test_rows_are_told_apart_and_found_again() -> None:
         "evaluation_unseen_pass_count": 1,
     }
     assert seen.take() == {}
-    assert len(row_marks(np.full((4, 6), np.nan, np.float32))) == 0
+    assert len(different_rows(np.full((4, 6), np.nan, np.float32))) == 0
 
 
 @pytest.fixture(autouse=True)

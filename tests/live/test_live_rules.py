@@ -200,7 +200,7 @@ class Judged:
 
         self.rules = LiveRules(
             rules=[replace(rule(rule_id), check=check)],
-            config=LiveConfig(**config),
+            config=LiveConfig(**{"first_seconds": 2.0, **config}),
             clock=self.clock,
             meter=self.used.monotonic,
         )
@@ -246,6 +246,20 @@ def test_judging_keeps_within_its_share_of_the_time(session: TrainingSession) ->
         "share_of_wall_time": pytest.approx(8 * 0.049 / 40),
         "skipped_probe_count": 0,
     }
+
+
+def test_the_share_of_the_time_is_kept_from_the_first_judgement_on(
+    session: TrainingSession,
+) -> None:
+    cost_seconds = 0.24  # measured, with the loading of the rules
+    judged = Judged(session, cost_seconds, first_seconds=LiveConfig().first_seconds)
+
+    judged.pass_seconds(120)
+    judged.rules.on_end(session, "completed")
+
+    assert judged.times[0] == 25
+    for count, moment in enumerate(judged.times, start=1):
+        assert count * cost_seconds <= LiveConfig().time_share * moment
 
 
 def test_a_long_run_is_judged_ever_more_seldom_and_a_quiet_one_each_minute(

@@ -43,8 +43,8 @@ def collapsed_predictions(evidence: RunEvidence, limits: AnalyzerThresholds) -> 
             rule_id="collapsed_predictions",
             severity="warning",
             fact=(
-                f"{loop.name} gives one and the same class to {lowest:.0%} or more of the batch in "
-                f"each of the last {len(places)} steps that were looked at; the most frequent "
+                f"{loop.name} gives one and the same class to at least {lowest:.0%} of the batch "
+                f"in each of the last {len(places)} steps that were looked at; the most frequent "
                 f"target has {np.median(targets[places]):.0%}."
             ),
             inference="The model has probably collapsed: its answer does not depend on the input.",
