@@ -159,6 +159,22 @@ def test_accuracy_that_still_rises_makes_overfitting_only_worth_knowing() -> Non
     assert speaks(overfitting.RULE, standing).severity == "critical"
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "severity"),
+    [
+        pytest.param([0.90, 0.96, 0.97, 0.97, 0.97, 0.97], "info", id="high-and-held"),
+        pytest.param([0.90, 0.96, 0.98, 0.98, 0.96, 0.96], "critical", id="high-and-falling"),
+        pytest.param([0.90, 0.92, 0.94, 0.94, 0.94, 0.94], "critical", id="held-below"),
+    ],
+)
+def test_an_accuracy_that_is_high_and_holds_makes_it_only_worth_knowing(
+    accuracy: list[float], severity: str
+) -> None:
+    evidence = run(FALLING, TURNED, val_accuracy=accuracy)
+
+    assert speaks(overfitting.RULE, evidence).severity == severity
+
+
 def test_the_guides_thresholds_are_heeded() -> None:
     evidence = run([0.9, 0.8, 0.7], [0.8, 0.9, 1.0])
 
@@ -356,6 +372,15 @@ def test_a_layer_of_dropout_explains_it() -> None:
     )
 
     assert speaks(better.RULE, evidence).severity == "info"
+
+
+def test_a_layer_of_dropout_does_not_explain_any_distance() -> None:
+    evidence = having(
+        run(decay(2.3, 1.8, 10), decay(2.3, 0.7, 10), val_accuracy=[0.9] * 10),
+        activations=(layer([1.0], module_type="Dropout", kind="activation"),),
+    )
+
+    assert speaks(better.RULE, evidence).severity == "warning"
 
 
 @pytest.mark.parametrize(
