@@ -87,8 +87,8 @@ def row_marks(rows: Floats) -> Floats:
     """Return a number for each row, the same for equal ones: a sum with odd weights is as good as
     the row itself, and soon compared.
 
-    >>> marks = row_marks(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]]))
-    >>> marks[0] == marks[2], marks[0] == marks[1]
+    >>> first, other, again = row_marks(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]])).tolist()
+    >>> first == again, first == other
     (True, False)
     """
     weights = np.sqrt(np.arange(2.0, rows.shape[1] + 2.0))
