@@ -27,10 +27,15 @@ EXTRA_OF = {
     "accelerate": "integrations",
     "keras": "integrations",
     "lightning": "integrations",
-    "optuna": "integrations",
+    "optuna": "sweeps",
     "transformers": "integrations",
     "codecarbon": "carbon",
     "PIL": "media",
+    "matplotlib": "media",
+    "moviepy": "media",
+    "plotly": "media",
+    "soundfile": "media",
+    "yaml": "sweeps",
     "pandas": "pandas",
 }
 

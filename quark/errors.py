@@ -5,6 +5,7 @@ The tree::
     QuarkError
     ├── SessionStoreError            the store could not answer, or refused
     │   ├── RunNotFoundError         no such run
+    │   ├── DocumentConflictError    somebody else changed a document first (read it and try again)
     │   └── RecordRejectedError      the store will never accept this batch (not worth a retry)
     ├── InvalidRunStateError         a lifecycle transition that is not allowed
     ├── SchemaValidationError        a value breaks a documented rule (also a ValueError)
@@ -29,6 +30,10 @@ class SessionStoreError(QuarkError):
 
 class RunNotFoundError(SessionStoreError):
     """The store has no run with this id."""
+
+
+class DocumentConflictError(SessionStoreError):
+    """A document is not at the revision that was expected: somebody else has changed it."""
 
 
 class RecordRejectedError(SessionStoreError):

@@ -15,7 +15,11 @@ from quark.errors import MissingDependencyError, QuarkError
 PYPROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
 
 #: Where the name that is imported differs from the name that is installed.
-DISTRIBUTION_OF = {"PIL": "pillow", "clickhouse_driver": "clickhouse-driver"}
+DISTRIBUTION_OF = {
+    "PIL": "pillow",
+    "clickhouse_driver": "clickhouse-driver",
+    "yaml": "pyyaml",
+}
 
 
 def names(requirements: list[str]) -> set[str]:

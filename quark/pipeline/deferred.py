@@ -73,6 +73,12 @@ class DeferredQueue:
             self._waiting.append(work)
         return True
 
+    def do(self, work: Deferred) -> None:
+        """Resolve ``work`` here and now, after all that waits."""
+        with self._lock:
+            self.work()
+            self._attempt(work)
+
     def work(self) -> None:
         """Resolve what is ready, up to the first that is not. Called in the background."""
         with self._lock:
@@ -102,11 +108,15 @@ class DeferredQueue:
 
     def _resolve(self, work: Deferred) -> None:
         try:
+            self._attempt(work)
+        finally:
+            with self._count_lock:
+                self._waiting_bytes -= work.size_bytes
+
+    def _attempt(self, work: Deferred) -> None:
+        try:
             work.resolve()
         except Exception as error:
             self._faults.record(f"a {work.what} could not be resolved", error, strict=False)
             if self._faults.strict if work.strict is None else work.strict:
                 self._failed = self._failed or error
-        finally:
-            with self._count_lock:
-                self._waiting_bytes -= work.size_bytes

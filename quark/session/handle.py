@@ -23,6 +23,7 @@ from quark.pipeline.disabled_journal import DisabledJournal
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.frames import SegmentMeta
 from quark.pipeline.journal import Journal, JournalConfig
+from quark.pipeline.payloads import PayloadQueue
 from quark.pipeline.shipper import Shipper, ShipperConfig
 from quark.records import Record
 from quark.session.costs import CostMeter
@@ -101,6 +102,7 @@ class RunHandle(Intake):
         if not owner:
             self._mark_shared()
         self._deferred = DeferredQueue(self.faults)
+        self._payloads = PayloadQueue(self.faults)
         self._shipper = Shipper(
             self.journal,
             self._store,
@@ -151,7 +153,7 @@ class RunHandle(Intake):
             return 0
         if self._console is not None:
             self._console.work()
-        self._deferred.drain()
+        self.settle()
         seconds = (
             self.settings.finish_timeout_seconds if timeout_seconds is None else timeout_seconds
         )
@@ -250,9 +252,16 @@ class RunHandle(Intake):
             ui.say("measurements are being dropped: they come faster than they can be kept.")
         return False
 
+    def defer_payload(self, work: Deferred) -> None:
+        """Have ``work``, which takes long, resolved on a thread of its own, in order, and before
+        any :meth:`flush` returns. It is done in the call if too much waits, or the run has ended.
+        """
+        self._payloads.add(work)
+
     def settle(self) -> None:
         """Wait for everything that was deferred, and journal it. Not for the store."""
         self._deferred.drain()
+        self._payloads.drain()
 
     def diagnostics(self) -> Diagnostics:
         """Return what was accepted, delivered and lost so far."""
@@ -279,6 +288,7 @@ class RunHandle(Intake):
         self.stop_console()
         try:
             self._deferred.close()
+            self._payloads.close(self.settings.finish_timeout_seconds)
         finally:
             pending = self._deliver_and_let_go(merge=merge)
         return pending
@@ -325,6 +335,7 @@ class RunHandle(Intake):
         """
         self._console = None
         self._deferred = DeferredQueue(self.faults)
+        self._payloads.reset_after_fork()
         self._shipper.reset_after_fork()
         self._shipper.add_duty(self._deferred.work)
 

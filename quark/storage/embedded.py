@@ -20,6 +20,7 @@ from quark.storage.open_runs import MAX_OPEN_RUNS, OpenRuns
 from quark.storage.run_state import RUN_KINDS
 
 if TYPE_CHECKING:
+    from quark.storage.embedded_documents import EmbeddedDocuments
     from quark.storage.embedded_points import EmbeddedPoints
     from quark.storage.folder_blobs import FolderBlobs
 
@@ -53,6 +54,12 @@ class EmbeddedStore:
 
         return FolderBlobs(layout.blobs_path(self.root), self._runs.check_open)
 
+    @cached_property
+    def documents(self) -> EmbeddedDocuments:
+        from quark.storage.embedded_documents import EmbeddedDocuments  # few runs need any
+
+        return EmbeddedDocuments(layout.documents_path(self.root), self._runs.check_open)
+
     @property
     def target(self) -> str:
         return f"file:{self.root}"  # ``as_uri`` would load urllib
@@ -83,3 +90,5 @@ class EmbeddedStore:
     def close(self) -> None:
         self._runs.close()
         self._index.close()
+        if "documents" in self.__dict__:
+            self.documents.close()

@@ -4,6 +4,7 @@
 
     <storage_dir>/.quark/
       index.db                 list of projects and runs; can be rebuilt from the run folders
+      documents.db             what belongs to no single run: versions of artifacts, sweeps
       opening.lock             held for a moment by processes that open a run together
       blobs/ab/cd/<sha256>     payloads
       runs/<run_id>/
@@ -32,6 +33,10 @@ def storage_dir(root: Path) -> Path:
 
 def index_path(root: Path) -> Path:
     return root / "index.db"
+
+
+def documents_path(root: Path) -> Path:
+    return root / "documents.db"
 
 
 def blobs_path(root: Path) -> Path:

@@ -13,6 +13,7 @@ from quark.errors import RunNotFoundError, SessionStoreError
 from quark.records import RunRecord
 from quark.storage.admission import check_batch, check_keys, new_blocks, new_records
 from quark.storage.memory_blobs import MemoryBlobs
+from quark.storage.memory_documents import MemoryDocuments
 from quark.storage.memory_points import MemoryPoints, Point
 from quark.storage.memory_records import MemoryRecords
 from quark.storage.model import Batch, EncodedRecord, PointBlock
@@ -56,6 +57,7 @@ class MemoryStore:
         self._records = MemoryRecords(self._runs)
         self._points = MemoryPoints(self._runs)
         self._blobs = MemoryBlobs(self._runs.check_open)
+        self._documents = MemoryDocuments(self._runs.check_open)
 
     @property
     def records(self) -> MemoryRecords:
@@ -68,6 +70,10 @@ class MemoryStore:
     @property
     def blobs(self) -> MemoryBlobs:
         return self._blobs
+
+    @property
+    def documents(self) -> MemoryDocuments:
+        return self._documents
 
     @property
     def target(self) -> str:

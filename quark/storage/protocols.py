@@ -1,4 +1,4 @@
-"""The three seams behind which everything rests, and the store that joins them.
+"""The four seams behind which everything rests, and the store that joins them.
 
 Their promises hold for every implementation and are what the contract tests check:
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from quark.records import ProjectRecord, Record, RunRecord
+from quark.storage.documents import Document, DocumentChange
 from quark.storage.model import (
     EVERYTHING,
     Batch,
@@ -161,8 +162,32 @@ class BlobStore(Protocol):
         ...
 
 
+class DocumentStore(Protocol):
+    """Small JSON documents that belong to no single run and that several processes change."""
+
+    def get(self, kind: str, name: str) -> Document | None:
+        """Return a document; None if there is none of this kind and name."""
+        ...
+
+    def list(self, kind: str, prefix: str = "", *, after: int = 0) -> tuple[Document, ...]:
+        """Return the documents of a kind whose names begin with ``prefix``, by name.
+
+        ``after``: only those that were written since the document of this revision was.
+        """
+        ...
+
+    def apply(self, changes: Sequence[DocumentChange]) -> tuple[Document | None, ...]:
+        """Carry out all changes or none; return what each document is now.
+
+        Raises:
+            DocumentConflictError: A document is not at the revision that a change expects.
+            SchemaValidationError: A kind, a name or a body breaks a rule.
+        """
+        ...
+
+
 class Store(Protocol):
-    """The three seams of one place, and the one way in."""
+    """The four seams of one place, and the one way in."""
 
     @property
     def records(self) -> RecordStore: ...
@@ -172,6 +197,9 @@ class Store(Protocol):
 
     @property
     def blobs(self) -> BlobStore: ...
+
+    @property
+    def documents(self) -> DocumentStore: ...
 
     @property
     def target(self) -> str:

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from quark.records import EventRecord
+from quark.storage.documents import update
 from quark.storage.embedded import EmbeddedStore
 from tests.storage.building import batch, create_run, losses, record, run_record
 
@@ -118,6 +119,14 @@ def fill_the_disk(root: Path) -> None:
     say(store.position("run-1", "w1") == seq - 1)
     say(len(store.records.read(EventRecord, "run-1")) == seq - 1)
     os._exit(0)
+
+
+def count_up(root: Path, times: str) -> None:
+    """Change one document so many times."""
+    store = EmbeddedStore(root)
+    for _ in range(int(times)):
+        update(store.documents, "counter", "a", lambda body: {"n": (body or {"n": 0})["n"] + 1})
+    store.close()
 
 
 def read_as_nobody(root: Path) -> None:

@@ -63,15 +63,21 @@ __version__ = "0.31.0"
 join = finish
 _attach = attach
 
+#: What is loaded when it is first used: names, and where they are below this package. A place
+#: without a colon is a module.
+_LAZY = {
+    "Api": "public_api:Api",
+    "Histogram": "histogram:Histogram",
+    "env": "env",
+}
+
 
 def __getattr__(name: str) -> Any:
     value: Any
-    if name == "Api":
-        value = import_module("quark.compat.wandb.public_api").Api
-    elif name == "Histogram":
-        value = import_module("quark.compat.wandb.histogram").Histogram
-    elif name == "env":
-        value = import_module("quark.compat.wandb.env")
+    if name in _LAZY:
+        module, _, attribute = _LAZY[name].partition(":")
+        value = import_module(f"{__name__}.{module}")
+        value = getattr(value, attribute) if attribute else value
     else:
         value = _namespaces.find(name)
         if value is None:

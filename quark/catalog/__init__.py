@@ -1,0 +1,1 @@
+"""Versioned artifacts: what belongs to a project rather than to one run."""

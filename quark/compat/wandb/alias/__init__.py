@@ -1,0 +1,1 @@
+"""Lets other people's ``import wandb`` mean this shim."""

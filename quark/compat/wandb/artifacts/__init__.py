@@ -1,0 +1,1 @@
+"""Artifacts as W&B scripts see them, on top of :mod:`quark.catalog`."""

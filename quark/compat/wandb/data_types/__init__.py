@@ -1,0 +1,1 @@
+"""Values that are more than numbers: images, tables, audio and their like."""

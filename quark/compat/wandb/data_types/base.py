@@ -1,0 +1,83 @@
+"""What all data types have in common: how a value is kept, and how it comes back.
+
+The constructor checks everything and takes a copy of what the script could still change; so a bad
+value is refused there, and ``log`` has nothing to do but to hand the value over. What takes long
+(encoding, hashing, writing) happens in :meth:`Media.stored`, on the thread of the payloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, Self
+
+
+class KeptFile(NamedTuple):
+    """A file of a value: its path inside what it belongs to (a run's files, or an artifact), with
+    slashes; the SHA-256 of its content in hex; and its size."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+class Keeper(Protocol):
+    """Where the files of a value go: a run's row, or an artifact."""
+
+    def keep(self, content: bytes | Path, *, folder: str, extension: str) -> KeptFile:
+        """Keep a file.
+
+        Args:
+            content: The bytes, or the path of a file, which is copied.
+            folder: Where W&B puts it, e.g. ``media/images``. The file's name is chosen here.
+            extension: Of the file's name, with the dot, e.g. ``.png`` or ``.table.json``.
+        """
+        ...
+
+    def within(self, part: str) -> Keeper:
+        """Return the keeper of a part of a value, e.g. of one image of several."""
+        ...
+
+
+class Source(Protocol):
+    """Where the files of a value are read from: a run's files, or an artifact."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file by its path inside of what it belongs to.
+
+        Raises:
+            KeyError: There is no such file.
+        """
+        ...
+
+
+class WBValue:
+    """A value that has a type of its own where it is kept: ``{"_type": ..., ...}``."""
+
+    #: The ``_type`` under which values of this class are kept, and others that mean the same.
+    _log_type: ClassVar[str] = ""
+    _other_log_types: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any], source: Source) -> Self:
+        """Return the value that was kept as ``fields``."""
+        raise NotImplementedError(f"{cls.__name__} cannot be read back.")
+
+
+class Media(WBValue):
+    """A value with files."""
+
+    #: What the value takes in memory while it waits to be stored.
+    size_bytes: int = 1
+
+    def frozen(self) -> Media:
+        """Return what is to be stored: this value, or a copy if the script may change it later."""
+        return self
+
+    def stored(self, keeper: Keeper) -> dict[str, Any]:
+        """Keep the value's files and return the JSON that stands for it, with ``_type``.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        raise NotImplementedError

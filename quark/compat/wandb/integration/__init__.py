@@ -1,0 +1,1 @@
+"""The callbacks and patches that W&B itself ships for other libraries."""

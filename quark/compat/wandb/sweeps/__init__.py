@@ -1,0 +1,1 @@
+"""Sweeps as W&B scripts see them, on top of :mod:`quark.sweeps`."""

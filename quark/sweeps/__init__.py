@@ -1,0 +1,1 @@
+"""Sweeps: which values a series of runs tries, and who runs which."""
