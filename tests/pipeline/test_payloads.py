@@ -116,9 +116,8 @@ def test_what_a_payload_logs_is_in_the_run_when_a_flush_returns_and_at_its_end(
         session.handle.flush()
         assert len(events.read(event_type="kept")) == 1
         session.handle.defer_payload(Logs(8))
-        run_id = session.run_id
+        context = session.context
 
-    context = TrainingSession.load_run(run_id, storage_dir=tmp_path)
     assert len(EventLogger(context).read(event_type="kept")) == 2
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from quark.storage import layout
 from quark.storage.embedded import EmbeddedStore
+from quark.storage.embedded_documents import DOCUMENTS_SCHEMA
 from quark.storage.index_db import INDEX_SCHEMA
 from quark.storage.run_db import RUN_SCHEMA
 from quark.storage.sqlite_open import Schema
@@ -167,7 +168,12 @@ def test_a_store_can_be_read_by_its_description_alone(tmp_path: Path, merging: s
 
 
 @pytest.mark.parametrize(
-    ("schema", "heading"), [(RUN_SCHEMA, "## run.db"), (INDEX_SCHEMA, "## index.db")]
+    ("schema", "heading"),
+    [
+        (RUN_SCHEMA, "## run.db"),
+        (INDEX_SCHEMA, "## index.db"),
+        (DOCUMENTS_SCHEMA, "## documents.db"),
+    ],
 )
 def test_every_table_and_column_is_described(schema: Schema, heading: str) -> None:
     connection = sqlite3.connect(":memory:")
@@ -194,5 +200,5 @@ def test_every_table_and_column_is_described(schema: Schema, heading: str) -> No
 
 
 def test_the_schema_version_is_the_documented_one() -> None:
-    assert RUN_SCHEMA.version == INDEX_SCHEMA.version == 1
-    assert "**1** for both" in FORMATS.read_text()
+    assert RUN_SCHEMA.version == INDEX_SCHEMA.version == DOCUMENTS_SCHEMA.version == 1
+    assert "**1** for all of them" in FORMATS.read_text()
