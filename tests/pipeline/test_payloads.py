@@ -118,7 +118,8 @@ def test_what_a_payload_logs_is_in_the_run_when_a_flush_returns_and_at_its_end(
         session.handle.defer_payload(Logs(8))
         context = session.context
 
-    assert len(EventLogger(context).read(event_type="kept")) == 2
+    with EventLogger(context) as reader:
+        assert len(reader.read(event_type="kept")) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
