@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quark.clock import SYSTEM_CLOCK, format_timestamp
-from quark.records import RunStatus
+from quark.records import EventRecord, RunStatus
 from quark.report.cost import measure_cost
-from quark.report.model import Completeness, Curve, Report
+from quark.report.model import Completeness, Curve, Note, Report
+from quark.storage.model import RecordFilter
 
 if TYPE_CHECKING:
     from quark.analyzers.evidence import RunEvidence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 #: With fewer points of every metric, and nothing else to go by, no rule has enough to speak.
 MIN_POINTS = 12
+#: The type of the events with which other parts say something in the report: ``label``, ``text``
+#: and ``details``. The last one of a label counts.
+REPORT_NOTE = "report_note"
 #: What can be judged however few points there are.
 _JUDGED_KINDS = ("layer_summary", "parameter_summary", "training_loop", "batch_diagnostic")
 #: The metrics that are drawn, the best first.
@@ -50,6 +54,7 @@ def build_report(
     with handle.reading() as store:
         keys = store.points.keys(session.run_id)
         completeness = _completeness(session, store, keys)
+        notes = _notes(store, session.run_id)
         judged = status != RunStatus.COMPLETED or _can_be_judged(store, session.run_id, keys)
     judgement = _judge(session, status, now_us) if judged else Judgement()
     duration = (now_us - session.opened_us) / 1e6
@@ -80,6 +85,7 @@ def build_report(
         ),
         metric_roles=judgement.metric_roles or {},
         faults=session.diagnostics().faults,
+        notes=notes,
     )
 
 
@@ -150,6 +156,17 @@ def _completeness(
         metric_count=len(keys),
         lost=lost,
     )
+
+
+def _notes(store: Store, run_id: str) -> tuple[Note, ...]:
+    """Return the latest note of each part that has one."""
+    chosen = RecordFilter(equals={"event_type": REPORT_NOTE})
+    notes: dict[str, Note] = {}
+    for event in store.records.read(EventRecord, run_id, chosen):
+        label, details = str(event.payload.get("label", "")), event.payload.get("details") or ()
+        text = str(event.payload.get("text", ""))
+        notes[label] = Note(label=label, text=text, details=tuple(map(str, details)))
+    return tuple(note for note in notes.values() if note.text)
 
 
 def _last_step(keys: Mapping[str, KeyStats]) -> int | None:

@@ -37,6 +37,8 @@ def report_lines(report: Report, *, ascii_only: bool = False) -> list[Line]:
     lines += _alerts(report)
     lines += _completeness(report)
     lines += _cost(report)
+    for note in report.notes:
+        lines += _wrapped(note.label, note.text)
     lines.append(_labelled("more", (f"{report.folder}/report.md", "")))
     return lines
 

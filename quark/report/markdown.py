@@ -37,6 +37,10 @@ def _parts(report: Report) -> Iterator[str]:
     yield from _alerts(report)
     yield from _phases(report)
     yield from _accounts(report)
+    for note in report.notes:
+        yield from ("", f"## {_text(note.label)}", "", _text(note.text))
+        if note.details:
+            yield from ("", *(f"- {_text(detail)}" for detail in note.details))
 
 
 def _scores(report: Report) -> Iterator[str]:

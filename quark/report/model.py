@@ -67,6 +67,16 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What another part has to say at the end of a run: a line with a label of at most seven
+    characters, and details that only ``report.md`` has room for."""
+
+    label: str
+    text: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that is printed and kept at the end of a run."""
 
@@ -88,6 +98,7 @@ class Report:
     cost: Cost
     metric_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and lists."""
@@ -98,6 +109,8 @@ class Report:
                 plain[name] = [record.to_dict() for record in value]
             elif name in ("curve", "completeness", "cost"):
                 plain[name] = None if value is None else asdict(value)
+            elif name == "notes":
+                plain[name] = [asdict(note) for note in value]
             else:
                 plain[name] = value
         plain["completeness"]["complete"] = self.completeness.complete

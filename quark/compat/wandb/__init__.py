@@ -38,6 +38,8 @@ from quark.compat.wandb.term import (
     termwarn as termwarn,
 )
 
+from quark.compat.wandb.used import compat_report as compat_report, use as _use
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -82,6 +84,7 @@ def __getattr__(name: str) -> Any:
         value = _namespaces.find(name)
         if value is None:
             raise _refuse_attribute("module", name)
+    _use("module", name)
     globals()[name] = value
     return value
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from quark.compat.wandb import current
 from quark.compat.wandb.environment import forget, process_settings
+from quark.compat.wandb.used import use
 
 #: What ``wandb.api`` says of the account that there is not.
 api_key = None
@@ -32,6 +33,7 @@ def login(
     **_: Any,
 ) -> bool:
     """There is nothing to log in to: False, without a question. The key is not kept."""
+    use("module", "login")
     process_settings()
     return False
 
@@ -51,6 +53,7 @@ def teardown(exit_code: int | None = None) -> None:
 
 def require(requirement: Any = None, experiment: Any = None) -> None:
     """Accept every feature that W&B had to be asked for."""
+    use("module", "require")
 
 
 def ensure_configured() -> None:

@@ -56,6 +56,9 @@ class UnsupportedSymbolError(QuarkError, NotImplementedError, AttributeError):
 
 def unsupported(symbol: str) -> UnsupportedSymbolError:
     """Return the error for a symbol that is known and not built, e.g. ``"wandb.Image"``."""
+    from quark.compat.wandb.used import refused  # it knows the table of symbols, which knows this
+
+    refused(symbol)
     return UnsupportedSymbolError(
         f"{symbol} is not built into quark.compat.wandb yet. {DOCUMENT} lists what is; guard the "
         f"call with hasattr() or leave it out."

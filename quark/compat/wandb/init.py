@@ -17,6 +17,7 @@ from quark.compat.wandb.place import launch_metadata, quark_settings
 from quark.compat.wandb.run import Run, RunDisabled
 from quark.compat.wandb.run_place import FILES, lay_out
 from quark.compat.wandb.settings import Settings, gathered
+from quark.compat.wandb.used import use
 from quark.errors import (
     InvalidRunStateError,
     RunNotFoundError,
@@ -78,6 +79,10 @@ def init(
     unknown = sorted(old.keys() - OLD_KEYWORDS)
     if unknown:
         raise TypeError(f"init() has no argument {unknown[0]!r}; docs/compat.md lists all of them.")
+    given = {"force": force, "anonymous": anonymous, "monitor_gym": monitor_gym}
+    for argument, value in given.items():
+        if value is not None:
+            use("init", argument)
     wanted = gathered(
         settings,
         entity=entity,

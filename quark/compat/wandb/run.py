@@ -12,6 +12,7 @@ from quark import ui
 from quark.compat.wandb import current
 from quark.compat.wandb.alert import AlertLevel, alert_fields
 from quark.compat.wandb.run_identity import RunIdentity
+from quark.compat.wandb.used import compat_report, counted_methods
 from quark.records import EventRecord, MetricDefinitionRecord
 from quark.session import TrainingSession
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Metric
 
 
+@counted_methods("Run", leave=frozenset({"log"}))
 class Run(RunIdentity):
     """One run, from ``init`` to ``finish``. Owns its session: ending the run ends it."""
 
@@ -181,6 +183,7 @@ class Run(RunIdentity):
             self._watching.close()
         if not self.inherited and not self._session.ended:
             self._config.persist()
+            self._note_uses()
             if not guest or self._outlives_owner():
                 self._save_summary()
         self._finished = True
@@ -199,6 +202,14 @@ class Run(RunIdentity):
                 f"run {self._name} ({self.id}) of project {self._project}: "
                 f"{self._session.status}. It is kept in {self._session.run_path}."
             )
+
+    def _note_uses(self) -> None:
+        """Have the report say what was used so far that is not quite W&B's."""
+        report = compat_report()
+        text = report.summary()
+        if text:
+            note = {"label": "wandb", "text": text, "details": [*report.lines()]}
+            self._session.emit(EventRecord, event_type="report_note", payload=note)
 
     def _ending_is_told(self, quiet: bool) -> Callable[[], bool]:
         """Have the report kept to itself if ``quiet``; return what says whether it was printed."""

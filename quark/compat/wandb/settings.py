@@ -15,6 +15,7 @@ from quark.compat.wandb.environment import process_settings
 from quark.compat.wandb.errors import InvalidSettingError
 from quark.compat.wandb.run_place import COMPUTED
 from quark.compat.wandb.symbols import names
+from quark.compat.wandb.used import use
 
 MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 RESUMES = ("allow", "must", "never", "auto")
@@ -76,6 +77,8 @@ class Settings:
         if value is None:
             self._values.pop(name, None)
         else:
+            if value != _DEFAULTS.get(name):
+                use("Settings", name)
             self._values[name] = check(value) if check else value
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
