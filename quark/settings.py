@@ -162,6 +162,11 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
     system_sample_seconds: float = _setting(
         10.0, "QUARK_SYSTEM_SAMPLE_SECONDS", "How often W&B runs sample the machine; 0: never."
     )
+    wandb_mirror: bool = _setting(
+        False,
+        "QUARK_WANDB_MIRROR",
+        "Send W&B runs to the real `wandb` too, if it is installed, from a process of its own.",
+    )
     capture_environment: bool = _setting(
         True,
         None,
@@ -240,9 +245,31 @@ def environment(prefixes: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
 
 
-def set_environment_variable(name: str, value: str) -> None:
-    """Set a variable for this process and those that it starts from now on."""
-    os.environ[name] = value
+def set_environment_variable(name: str, value: str | None) -> None:
+    """Set a variable, or remove it, for this process and those that it starts from now on."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def lead_python_path(folder: str) -> None:
+    """Have Python processes that are started from now on look into ``folder`` for modules first."""
+    forget_python_path(folder)
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder, *_python_path()])
+
+
+def forget_python_path(folder: str) -> None:
+    """Have Python processes that are started from now on look into ``folder`` no more."""
+    rest = [place for place in _python_path() if place != folder]
+    if rest:
+        os.environ["PYTHONPATH"] = os.pathsep.join(rest)
+    else:
+        os.environ.pop("PYTHONPATH", None)
+
+
+def _python_path() -> list[str]:
+    return [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
 
 
 def environment_snapshot() -> dict[str, str]:

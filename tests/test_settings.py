@@ -93,6 +93,7 @@ def test_an_argument_beats_the_environment_which_beats_the_file_which_beats_the_
         ("quiet", "QUARK_QUIET", "TRUE", True),
         ("on_alert", "QUARK_ON_ALERT", "stop", "stop"),
         ("live_rules", "QUARK_LIVE_RULES", "0", False),
+        ("wandb_mirror", "QUARK_WANDB_MIRROR", "1", True),
         ("extensions", "QUARK_EXTENSIONS", "a.b:C, d:e ,", ("a.b:C", "d:e")),
         ("extensions", "QUARK_EXTENSIONS", "", ()),
         ("mode", "QUARK_MODE", "", "online"),

@@ -9,14 +9,22 @@ from typing import Any
 
 from quark.compat.wandb import console, current, term
 from quark.compat.wandb.attaching import going_on
-from quark.compat.wandb.config_sources import DEFAULTS_FILE, plain_config, read_config, read_yaml
+from quark.compat.wandb.config_sources import (
+    DEFAULTS_FILE,
+    join_config,
+    plain_config,
+    read_config,
+    read_yaml,
+)
 from quark.compat.wandb.disabled import NullSession
-from quark.compat.wandb.errors import CommError, InvalidSettingError, UsageError, unsupported
+from quark.compat.wandb.errors import CommError, InvalidSettingError, UsageError
+from quark.compat.wandb.integration.patched import PATCHED
 from quark.compat.wandb.naming import check_id, check_project, generate_id, generate_name
 from quark.compat.wandb.place import launch_metadata, quark_settings
 from quark.compat.wandb.run import Run, RunDisabled
 from quark.compat.wandb.run_place import FILES, lay_out
 from quark.compat.wandb.settings import Settings, gathered
+from quark.compat.wandb.sweeps.trial_values import take_part
 from quark.compat.wandb.used import use
 from quark.errors import (
     InvalidRunStateError,
@@ -24,10 +32,9 @@ from quark.errors import (
     SchemaValidationError,
     SessionStoreError,
 )
-from quark.records import RunStatus
 from quark.session import RunRequest, TrainingSession
 from quark.session.places import local_root
-from quark.session.request import Resume
+from quark.session.request import Resume, RunMoment
 from quark.settings import Settings as QuarkSettings
 from quark.telemetry import SAMPLER
 
@@ -98,15 +105,19 @@ def init(
         reinit=reinit,
         resume=resume,
         save_code=save_code,
-        sync_tensorboard=sync_tensorboard,
+        sync_tensorboard=tensorboard if sync_tensorboard is None else sync_tensorboard,
+        resume_from=resume_from,
+        fork_from=fork_from,
     )
-    _refuse_unbuilt(wanted, resume_from, fork_from)
+    _check_branches(wanted)
     open_run = _open_run(wanted.reinit or "default")
     if open_run is not None:
         return open_run
+    fixed = take_part(wanted)
     values = _config_values(
         config, wanted.config_paths or (), config_include_keys, config_exclude_keys
     )
+    join_config(fixed, values)
     check_project(wanted.project or DEFAULT_PROJECT)
     if wanted.run_id is not None:
         check_id(wanted.run_id)
@@ -116,7 +127,17 @@ def init(
         run = _disabled_run(wanted, values)
     else:
         run = _stored_run(wanted, where, values)
+    if fixed:
+        run.config.merge_locked(fixed)
     current.opened(run, bound=wanted.reinit != "create_new")
+    if wanted.sync_tensorboard or PATCHED["tensorboard"]:
+        from quark.compat.wandb.integration.tensorboard import start
+
+        start(run)
+    if monitor_gym:
+        from quark.compat.wandb.integration.gym import monitor_if_installed
+
+        monitor_if_installed()
     return run
 
 
@@ -127,19 +148,32 @@ def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
         run.finish(exit_code, quiet)
 
 
-def _refuse_unbuilt(wanted: Settings, resume_from: str | None, fork_from: str | None) -> None:
-    branches = (wanted.resume, resume_from, fork_from)
-    if sum(branch is not None for branch in branches) > 1:
+def _check_branches(wanted: Settings) -> None:
+    """Refuse ways to go on with a run that contradict one another."""
+    ways = (wanted.resume, wanted.resume_from, wanted.fork_from)
+    if sum(way is not None for way in ways) > 1:
         raise InvalidSettingError("Give only one of resume, resume_from and fork_from.")
-    for name, value in (("resume_from", resume_from), ("fork_from", fork_from)):
-        if value is not None:
-            raise unsupported(f"wandb.init({name}=)")
-    if wanted.sync_tensorboard:
-        term.warn_once(
-            "sync_tensorboard",
-            "sync_tensorboard=True is not built yet: what a SummaryWriter writes is not kept here. "
-            "Log it with wandb.log too.",
+    if wanted.fork_from is not None and wanted.fork_from.run == wanted.run_id:
+        raise InvalidSettingError(
+            f"A fork of run {wanted.run_id!r} cannot have its id; leave id= out, or use "
+            "resume_from= to wind the run back."
         )
+    if wanted.resume_from is not None and wanted.run_id not in (None, wanted.resume_from.run):
+        raise InvalidSettingError(
+            f"id={wanted.run_id!r} and resume_from= of run {wanted.resume_from.run!r} name two "
+            "runs; leave id= out."
+        )
+
+
+def _branch_fields(wanted: Settings) -> dict[str, Any]:
+    """Return what a branch of a run adds to the request for it."""
+    if wanted.fork_from is not None:
+        run_id, last_step = wanted.fork_from.run, wanted.fork_from.last_step
+        return {"fork_from": RunMoment(run_id=run_id, last_step=last_step), "resume": "never"}
+    if wanted.resume_from is not None:
+        run_id, last_step = wanted.resume_from.run, wanted.resume_from.last_step
+        return {"run_id": run_id, "rewind_to": last_step, "resume": "must"}
+    return {}
 
 
 def _open_run(reinit: str) -> Run | None:
@@ -154,8 +188,7 @@ def _open_run(reinit: str) -> Run | None:
         return None
     if reinit == "create_new" or not runs:
         return None
-    bound = current.bound_run()
-    return bound if bound in runs else runs[-1]
+    return runs[-1]
 
 
 def _config_values(
@@ -189,28 +222,29 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
     project = wanted.project or DEFAULT_PROJECT
     run_id = wanted.run_id
     if run_id is None and wanted.resume == "auto":
-        run_id = _last_unfinished(where, project)
+        from quark.compat.wandb.branching import last_unfinished
+
+        run_id = last_unfinished(where, project)
     resume: Resume = wanted.resume if wanted.resume in ("never", "must") else "allow"
     try:
-        session = TrainingSession.open(
-            RunRequest(
-                project=project,
-                settings=_sampled(where),
-                run_id=run_id or generate_id(),
-                resume=resume,
-                reopen_completed=True,
-                config=values,
-                tags=wanted.run_tags or (),
-                name=wanted.run_name or generate_name(local_root(where) / "runs"),
-                notes=wanted.run_notes,
-                group=wanted.run_group,
-                job_type=wanted.run_job_type,
-                shared=wanted.mode == "shared" or wanted.resume in ("allow", "must", "auto"),
-                owner=_ends_the_run(wanted),
-                metadata=launch_metadata(wanted),
-                read_git=not wanted.disable_git,
-            )
+        request = RunRequest(
+            project=project,
+            settings=_sampled(where),
+            run_id=run_id or generate_id(),
+            resume=resume,
+            reopen_completed=True,
+            config=values,
+            tags=wanted.run_tags or (),
+            name=wanted.run_name or generate_name(local_root(where) / "runs"),
+            notes=wanted.run_notes,
+            group=wanted.run_group,
+            job_type=wanted.run_job_type,
+            shared=wanted.mode == "shared" or wanted.resume in ("allow", "must", "auto"),
+            owner=_ends_the_run(wanted),
+            metadata=launch_metadata(wanted),
+            read_git=not wanted.disable_git,
         )
+        session = TrainingSession.open(replace(request, **_branch_fields(wanted)))
     except (RunNotFoundError, InvalidRunStateError, SchemaValidationError) as error:
         raise UsageError(f"No run was opened: {error}") from error
     except SessionStoreError as error:
@@ -219,16 +253,22 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
     wanted.update({"root_dir": wanted.root_dir or where.storage_dir})
     lay_out(wanted, session.run_path, session.run_id, session.project_name)
     if wanted.save_code:
-        from quark.compat.wandb.run_files import save_program  # shutil: only who wants a copy
+        from quark.compat.wandb.code_saving import save_program  # only who wants a copy
 
         save_program(session.run_path / FILES, wanted.program)
-    if session.joined or session.context.run.resume_count:
+    if session.joined or session.context.run.resume_count or wanted.fork_from:
         run = _resumed_run(session, wanted, values)
     else:
         wanted.update({"run_name": session.context.run.name})
         run = Run(session, wanted, config=values)
+    if where.wandb_mirror and not run.guest:
+        from quark.compat.wandb.mirror.start import start_mirror  # who moves step by step
+
+        run._mirror = start_mirror(session, mode=wanted.mode)
     session.handle.quiet = session.handle.quiet or bool(wanted.silent)
     console.follow(session, wanted)
+    if wanted.save_code and wanted.code_dir is not None:
+        run.log_code(wanted.code_dir)
     return run
 
 
@@ -245,7 +285,9 @@ def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str
             f"run {session.run_id} is still open in another process. Both log into it now; the "
             "other one ends it."
         )
-    elif wanted.resume is None and not session.joined:
+    elif wanted.fork_from is not None:
+        return _branched(session, wanted, values)
+    elif (wanted.resume or wanted.resume_from) is None and not session.joined:
         term.termwarn(
             f"run {session.run_id} exists already and is gone on with. Pass resume='allow' if that "
             "is meant, or another id."
@@ -263,7 +305,18 @@ def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str
     }
     if changes:
         session.update_run(**changes)
+    if wanted.resume_from is not None:
+        return _branched(session, wanted, values)
     run = going_on(session, wanted, first_row=0 if wanted.mode == "shared" else None)
+    run.config.update(values, allow_val_change=True)
+    return run
+
+
+def _branched(session: TrainingSession, wanted: Settings, values: Mapping[str, Any]) -> Run:
+    """Return a run that was opened as a branch; its first row is the one after the moment."""
+    moment = wanted.fork_from or wanted.resume_from
+    first_row = max(0, moment.last_step + 1)
+    run = going_on(session, wanted, first_row=first_row, resumed=wanted.fork_from is None)
     run.config.update(values, allow_val_change=True)
     return run
 
@@ -274,17 +327,3 @@ def _ends_the_run(wanted: Settings) -> bool | None:
         return False
     primary: bool | None = wanted.x_primary
     return primary
-
-
-def _last_unfinished(where: QuarkSettings, project: str) -> str | None:
-    """Return the id of the project's newest run, if it did not end well and is not still open."""
-    from quark.compat.wandb.reading import reading
-    from quark.storage.model import RunQuery
-
-    with reading(where) as store:
-        newest = store.records.list_runs(RunQuery(project=project, limit=1))
-    if not newest or newest[0].status == RunStatus.COMPLETED:
-        return None
-    with reading(where, newest[0].id) as store:  # says whether a process was lost
-        status = store.records.get_run(newest[0].id).status
-    return newest[0].id if status != RunStatus.RUNNING else None

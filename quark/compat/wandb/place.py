@@ -30,6 +30,8 @@ def quark_settings(wanted: Settings) -> QuarkSettings:
         changes["storage_dir"] = os.fspath(wanted.root_dir)
     if wanted.entity:
         changes["workspace"] = wanted.entity
+    if wanted.quark_mirror is not None:
+        changes["wandb_mirror"] = bool(wanted.quark_mirror)
     changes.update(_sampling(wanted))
     if wanted.mode == "offline" and (base.persistence_url or "").startswith("http"):
         changes["mode"] = "offline"

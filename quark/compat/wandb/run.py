@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from quark import ui
 from quark.compat.wandb import current
 from quark.compat.wandb.alert import AlertLevel, alert_fields
-from quark.compat.wandb.run_identity import RunIdentity
+from quark.compat.wandb.artifacts.run_methods import RunArtifacts
+from quark.compat.wandb.integration.event_rows import FOLLOWING
+from quark.compat.wandb.run_saving import RunSaving
+from quark.compat.wandb.sweeps.active import STOP_ORDERS
 from quark.compat.wandb.used import compat_report, counted_methods
 from quark.records import EventRecord, MetricDefinitionRecord
 from quark.session import TrainingSession
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @counted_methods("Run", leave=frozenset({"log"}))
-class Run(RunIdentity):
+class Run(RunSaving, RunArtifacts):
     """One run, from ``init`` to ``finish``. Owns its session: ending the run ends it."""
 
     __slots__ = ()
@@ -123,33 +124,6 @@ class Run(RunIdentity):
         if not self._settings.silent:
             ui.say(f"{title}: {text}", tone="warning")
 
-    def save(
-        self,
-        glob_str: str | os.PathLike[str],
-        base_path: str | os.PathLike[str] | None = None,
-        policy: str = "live",
-        glob: bool = True,
-    ) -> list[str]:
-        """Put files into the run's folder; return where they are there.
-
-        Raises:
-            ValueError: ``policy`` is not live, now or end.
-        """
-        from quark.compat.wandb.run_files import save_files
-
-        self._check_open("save")
-        if self.disabled:
-            return []
-        ignored = self._settings.ignore_globs or ()
-        return save_files(
-            Path(self.dir), glob_str, base_path, policy=policy, glob=glob, ignored=ignored
-        )
-
-    def mark_preempting(self) -> None:
-        """Keep it as an event that the process is about to be preempted."""
-        self._check_open("mark_preempting")
-        self._session.emit(EventRecord, event_type="preempting", severity="warning", payload={})
-
     def write_logs(self, text: str) -> None:
         """Keep ``text`` among the run's console lines without printing it."""
         if not self._finished and isinstance(self._session, TrainingSession):
@@ -181,6 +155,11 @@ class Run(RunIdentity):
         guest = self.guest
         if self._watching is not None:
             self._watching.close()
+        self._finish_saving()
+        if self in FOLLOWING:
+            from quark.compat.wandb.integration import tensorboard
+
+            tensorboard.end(self)
         if not self.inherited and not self._session.ended:
             self._config.persist()
             self._note_uses()
@@ -189,14 +168,13 @@ class Run(RunIdentity):
         self._finished = True
         self._short_way = False
         current.closed(self)
+        if self._mirror is not None:
+            self._mirror.end()
         if self._session.ended:
             return
         quiet = quiet or bool(self._settings.silent or self._settings.quiet) or guest
         told = self._ending_is_told(quiet)
-        if error is not None and not self.inherited:
-            self._session.end_after(error, exit_code=exit_code)
-        else:
-            self._session.end_run("failed" if exit_code else "completed", exit_code=exit_code)
+        self._end_session(exit_code, error)
         if not (quiet or self.disabled or told()):
             ui.say(
                 f"run {self._name} ({self.id}) of project {self._project}: "
@@ -211,6 +189,18 @@ class Run(RunIdentity):
             note = {"label": "wandb", "text": text, "details": [*report.lines()]}
             self._session.emit(EventRecord, event_type="report_note", payload=note)
 
+    def _end_session(self, exit_code: int, error: BaseException | None) -> None:
+        if exit_code:
+            from quark.compat.wandb.preempting import PREEMPTED, is_marked
+
+            if is_marked(self._session):
+                self._session.end_run("interrupted", exit_code=exit_code, reason=PREEMPTED)
+                return
+        if error is not None and not self.inherited:
+            self._session.end_after(error, exit_code=exit_code)
+        else:
+            self._session.end_run("failed" if exit_code else "completed", exit_code=exit_code)
+
     def _ending_is_told(self, quiet: bool) -> Callable[[], bool]:
         """Have the report kept to itself if ``quiet``; return what says whether it was printed."""
         if not isinstance(self._session, TrainingSession):
@@ -222,6 +212,8 @@ class Run(RunIdentity):
     def _write_last_values(self) -> None:
         """Write what is only known at the end; also called when a signal ends the process."""
         if not self.inherited and not self._session.ended:
+            if self in FOLLOWING:
+                FOLLOWING[self].close_all(self)
             self._config.persist()
             if not self.guest:
                 self._save_summary()
@@ -239,8 +231,23 @@ class Run(RunIdentity):
 
     # -- inside ------------------------------------------------------------------------------
 
+    def _draw(self, charts: Mapping[tuple[str, ...], Any]) -> None:
+        from quark.compat.wandb.plot.charts import joined
+
+        if isinstance(self._session, TrainingSession):
+            self._session.update_config(joined(charts, self._session.context.run.config))
+
+    def _look_closer(self) -> None:
+        """Have every call of ``log`` looked at, as it may have to raise."""
+        self._short_way = False
+
     def _log_anything(self, data: Any, step: Any, commit: bool | None) -> None:
-        if self._short_way or not self.disabled:
+        if self.id in STOP_ORDERS:
+            raise STOP_ORDERS[self.id]
+        rows = FOLLOWING.get(self)
+        if rows is not None:
+            rows.log(self, data, step, commit)
+        elif self._short_way or not self.disabled:
             super()._log_anything(data, step, commit)
         elif isinstance(data, Mapping):
             self._summary.update({str(key): value for key, value in data.items()})

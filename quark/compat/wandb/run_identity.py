@@ -12,6 +12,7 @@ from quark.compat.wandb.config import Config
 from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.errors import UsageError
 from quark.compat.wandb.log import RowLog
+from quark.compat.wandb.logged_media import MediaRow, Storable, Take, Way
 from quark.compat.wandb.run_place import FILES, place_of
 from quark.compat.wandb.settings import Settings, check_tags
 from quark.compat.wandb.summary import Summary
@@ -22,6 +23,7 @@ from quark.records import RunStatus
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Definitions
+    from quark.compat.wandb.mirror.start import MirrorProcess
     from quark.compat.wandb.watching import Watching
     from quark.pipeline.deferred import Deferred
     from quark.session import TrainingSession
@@ -39,6 +41,7 @@ class RunIdentity(RowLog):
         "_config",
         "_entity",
         "_finished",
+        "_mirror",
         "_name",
         "_notes",
         "_pid",
@@ -69,6 +72,7 @@ class RunIdentity(RowLog):
         self._session = session
         self._settings = settings
         self._watching: Watching | None = None
+        self._mirror: MirrorProcess | None = None
         self._pid = os.getpid()
         self._finished = False
         self._resumed = resumed
@@ -89,7 +93,13 @@ class RunIdentity(RowLog):
         if definitions is not None:
             definitions.earlier = self._earlier
         self._config = Config(config, self._config_changed)
-        self._summary = Summary(self._last, self._summary_changed, self._clock_values, self._settle)
+        self._summary = Summary(
+            self._last,
+            self._summary_changed,
+            self._clock_values,
+            self._settle,
+            self._put_in_summary,
+        )
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -291,9 +301,10 @@ class RunIdentity(RowLog):
             raise TypeError(f"Summary key {key!r} cannot be kept: {error}") from error
 
     def _settle(self) -> None:
-        """Wait for values that are still on their way from a device."""
+        """Wait for values that are still on their way from a device, or being stored."""
         if self._awaited and not isinstance(self._session, NullSession):
             self._session.handle.settle()
+        self._show_arrived()
 
     def _await(self, row: Deferred) -> None:
         if isinstance(self._session, NullSession):
@@ -301,9 +312,21 @@ class RunIdentity(RowLog):
         elif self._session.handle.defer(row):
             self._awaited += 1
 
-    def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> None:
+    def _keep_media(
+        self, row: int, media: Mapping[Way, Storable], take: Take, step: int | str
+    ) -> None:
         if not isinstance(self._session, NullSession):
-            self._session.handle.log_row(row, step, time_us)
+            self._awaited += 1
+            handle = self._session.handle
+            handle.defer_payload(MediaRow(handle, row, media, take, step=step))
+
+    def _append_summary(self, values: dict[str, Any], row: int) -> None:
+        self._session.update_summary(with_json_numbers(values), step=row)
+
+    def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> int:
+        if isinstance(self._session, NullSession):
+            return 0
+        return self._session.handle.log_row(row, step, time_us)
 
     def _clock_values(self) -> dict[str, Any]:
         if self._closed_row is None:
@@ -365,15 +388,13 @@ class RunIdentity(RowLog):
 
     def _joint_summary(self) -> dict[str, Any]:
         """Return the summary with what other processes logged; empty if none did."""
-        if isinstance(self._session, NullSession) or not self._session.handle.shared:
+        session = self._session
+        if isinstance(session, NullSession) or not session.handle.shared:
             return {}
-        from quark.compat.wandb.summary_reading import last_values  # numpy: seldom needed
-        from quark.session.reading import deliver_tail
+        from quark.compat.wandb.summary_reading import joint_summary  # numpy: seldom needed
 
         try:
-            with self._session.reading() as store:
-                deliver_tail(store, self.id, self._session.handle.settings)
-                values, next_row = last_values(store, store.records.get_run(self.id))
+            with session.reading() as store:
+                return joint_summary(store, self.id, session.handle.settings)
         except SessionStoreError:
             return {}  # said when the session ends
-        return {**values, "_step": next_row - 1} if next_row else values

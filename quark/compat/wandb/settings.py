@@ -30,7 +30,9 @@ REMOVED = frozenset(
         *("_service_wait", "_stats_sample_rate_seconds", "_internal_check_process", "_except_exit"),
     }
 )
-KNOWN = names("Settings") | REMOVED
+#: Of Quark's own making.
+OWN = frozenset({"quark_mirror"})
+KNOWN = names("Settings") | REMOVED | OWN
 _DEFAULTS: dict[str, Any] = {
     "mode": "online",
     "console": "wrap",
@@ -80,6 +82,12 @@ class Settings:
             if value != _DEFAULTS.get(name):
                 use("Settings", name)
             self._values[name] = check(value) if check else value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self._values)
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        object.__setattr__(self, "_values", values)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._values.items())
@@ -152,8 +160,16 @@ def _check_reinit(reinit: Any) -> str:
     return str(reinit)
 
 
+def _check_moment(moment: Any) -> Any:
+    from quark.compat.wandb.branching import parse_moment  # few runs are branches
+
+    return parse_moment(moment)
+
+
 _CHECKS = {
     "mode": _check_mode,
+    "fork_from": _check_moment,
+    "resume_from": _check_moment,
     "console": check_console,
     "resume": _check_resume,
     "reinit": _check_reinit,

@@ -31,7 +31,7 @@ class Use(NamedTuple):
     name: str
     state: str
     note: str
-    count: int
+    times: int
 
 
 class CompatReport(tuple[Use, ...]):
@@ -59,7 +59,7 @@ class CompatReport(tuple[Use, ...]):
     def lines(self) -> Iterator[str]:
         """Yield one line for each use."""
         for use in self:
-            times = f", {use.count} times" if use.count > 1 else ""
+            times = f", {use.times} times" if use.times > 1 else ""
             note = f": {use.note}" if use.note else ""
             yield f"{use.name} ({MEANINGS[use.state]}{times}){note}"
 
