@@ -14,8 +14,17 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_READY := $(VENV)/.demo-ready
 READY := $(VENV)/.ready
 
+# Other people's libraries have an environment of their own, without the real wandb.
+INTEGRATIONS := .venv-integrations
+INTEGRATIONS_PIP := $(INTEGRATIONS)/bin/python -m pip install --quiet --disable-pip-version-check
+INTEGRATIONS_READY := $(INTEGRATIONS)/.ready
+# fastai asks for torchvision, which has no build for every torch, and for spacy; what is tested
+# here needs neither.
+FASTAI := fastai==2.8.8 fastcore==2.0.6 fastdownload==0.0.8 fastprogress==1.0.5 \
+  fasttransform==0.0.5 plum-dispatch==2.9.0
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint types floors docs bench bench-faults clean
+.PHONY: help venv demo test test-integrations check lint types floors docs bench bench-faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,8 +52,18 @@ demo: $(DEMO_READY) ## train on real digits, stop, read the run back, go on to t
 	QUARK_STORAGE_DIR=demo-runs $(BIN)/python examples/wandb_digits.py \
 	  --checkpoint demo-runs/digits.pt
 
+$(INTEGRATIONS_READY): pyproject.toml Makefile
+	$(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS_PIP) '$(TORCH)'
+	$(INTEGRATIONS_PIP) --editable '.[media,pandas,sweeps,test-integrations]'
+	$(INTEGRATIONS_PIP) --no-deps $(FASTAI)
+	@touch $@
+
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/integrations $(PYTEST_ARGS)
+
+test-integrations: $(INTEGRATIONS_READY) ## train other people's libraries with Quark as their wandb
+	$(INTEGRATIONS)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/integrations $(PYTEST_ARGS)
 
 lint: $(READY) ## check format and style
 	$(BIN)/ruff format --check .
@@ -68,5 +87,5 @@ bench-faults: $(READY) ## train broken and healthy runs; which faults are found,
 	$(BIN)/python -m benchmarks.faults --workers $(WORKERS) $(BENCH_ARGS)
 
 clean: ## remove the environment, caches and what the demo kept
-	rm -rf $(VENV) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INTEGRATIONS) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ from benchmarks import (
     lifetimes,
     live,
     log_latency,
+    media,
     store_speed,
     training_overhead,
     watching,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
     "analysis": ("Analysing a long run", analysis.run),
     "live": ("Judging a watched training while it goes on", live.run),
     "scopes": ("Telemetry's step scope alone", watching.run_scopes),
+    "media": ("Logging 1,000 images of 256x256", media.run),
     "memory": ("Memory over 10,000 watched steps", watching_memory.run),
 }
 

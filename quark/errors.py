@@ -5,6 +5,7 @@ The tree::
     QuarkError
     ├── SessionStoreError            the store could not answer, or refused
     │   ├── RunNotFoundError         no such run
+    │   ├── ArtifactNotFoundError    no such artifact, or no such version of it
     │   ├── DocumentConflictError    somebody else changed a document first (read it and try again)
     │   └── RecordRejectedError      the store will never accept this batch (not worth a retry)
     ├── InvalidRunStateError         a lifecycle transition that is not allowed
@@ -30,6 +31,10 @@ class SessionStoreError(QuarkError):
 
 class RunNotFoundError(SessionStoreError):
     """The store has no run with this id."""
+
+
+class ArtifactNotFoundError(SessionStoreError):
+    """The store has no such collection of artifacts, or no such version in it."""
 
 
 class DocumentConflictError(SessionStoreError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -65,6 +66,38 @@ def loads(data: bytes | str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        raise SchemaValidationError(f"Not valid JSON: {error}") from error
+
+
+def python_dumps(value: Any, *, sort_keys: bool = False) -> str:
+    """Encode ``value`` byte for byte as Python's own ``json`` does, with ``NaN`` for NaN.
+
+    Only for files whose content or digest somebody else's program fixes.
+
+    Raises:
+        SchemaValidationError: ``value`` holds something that JSON cannot say.
+
+    >>> python_dumps({"loss": float("nan"), "lr": 1e16}, sort_keys=True)
+    '{"loss": NaN, "lr": 1e+16}'
+    """
+    try:
+        return json.dumps(value, sort_keys=sort_keys)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SchemaValidationError(f"This cannot be written as JSON: {error}") from error
+
+
+def python_loads(data: bytes | str) -> Any:
+    """Decode JSON that may hold ``NaN`` and ``Infinity``, as Python's own ``json`` writes it.
+
+    Raises:
+        SchemaValidationError: ``data`` is not JSON.
+
+    >>> python_loads("[NaN, 1]")
+    [nan, 1]
+    """
+    try:
+        return json.loads(data)
+    except ValueError as error:
         raise SchemaValidationError(f"Not valid JSON: {error}") from error
 
 

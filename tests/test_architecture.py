@@ -132,6 +132,7 @@ RULES: dict[str, OneHome] = {
             "live/telling.py": "hook: a listener to alerts is the user's code",
             "hooks/engine.py": "hook: what a layer puts out is anyone's code",
             "hooks/loop_hooks.py": "hook: what is seen of a training loop must not stop it",
+            "compat/wandb/integration/event_writers.py": "hook: a writer is given anything",
             "compat/wandb/watched_graph.py": "hook: as above, without a line of the user's own",
             "compat/wandb/watched_model.py": "hook: as above, without a line of the user's own",
             "hooks/parameters.py": "hook: what is measured of parameters must not stop a training",
@@ -140,6 +141,7 @@ RULES: dict[str, OneHome] = {
             "session/extension.py": "rule and probe: an extension is somebody else's code",
             "writers/artifact_retention.py": "hook: the user's, called after what was stored",
             "writers/batch_extraction.py": "hook: an adapter is the user's code",
+            "sweeps/agent.py": "hook: what a trial of a sweep runs is the user's code",
         },
         faulty=(
             "try: f()\nexcept: pass",

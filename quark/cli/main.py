@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import click
 
 from quark import __version__
+from quark.cli.run import run_script
+from quark.cli.sweep import make_sweep, run_agent
 from quark.errors import QuarkError
 
 EXIT_OK = 0
@@ -26,6 +28,11 @@ def cli(context: click.Context) -> None:
     """Quark watches neural-network training and keeps what it saw."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+cli.add_command(run_script)
+cli.add_command(make_sweep)
+cli.add_command(run_agent)
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:

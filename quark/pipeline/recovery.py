@@ -55,34 +55,43 @@ class WriterFiles:
 
 
 def find_writers(journal_dir: Path) -> list[WriterFiles]:
-    """Return the writers that have segments in a journal folder; none if there is no folder."""
-    placed: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    """Return the writers that have segments in a journal folder, in the order in which they began;
+    none if there is no folder."""
+    placed: dict[str, list[tuple[int, str, Path]]] = defaultdict(list)
     for path in journal_dir.glob("*.qj"):
         writer_id, _, number = path.stem.rpartition("-")
         if writer_id and number.isdigit():
-            placed[writer_id].append((_first_seq(path), path))
+            placed[writer_id].append((*_place(path), path))
+    ordered = sorted(placed.items(), key=lambda item: (min(item[1])[1], item[0]))
     return [
-        WriterFiles(writer_id, journal_dir, tuple(path for _, path in sorted(found)))
-        for writer_id, found in sorted(placed.items())
+        WriterFiles(writer_id, journal_dir, tuple(path for *_, path in sorted(found)))
+        for writer_id, found in ordered
     ]
 
 
-def _first_seq(path: Path) -> int:
-    """Return where a segment belongs among its writer's; last if that cannot be read."""
+def _place(path: Path) -> tuple[int, str]:
+    """Return where a segment belongs among its writer's, and when the writer began; last if that
+    cannot be read."""
     try:
         with path.open("rb") as file:
             header = decode_segment_header(file.read(_HEADER_BYTES))
     except (OSError, DamagedFileError, SchemaValidationError):
         header = None
-    return header[1] if header else 2**63
+    return (header[1], header[0].created_at) if header else (2**63, "~")
 
 
 def deliver_leftovers(
-    store: Store, journal_dir: Path, *, living_too: bool = False, clock: Clock = SYSTEM_CLOCK
+    store: Store,
+    journal_dir: Path,
+    *,
+    living_too: bool = False,
+    remove: bool = True,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Recovered:
     """Deliver what dead writers (and, if asked, living ones) have in ``journal_dir``.
 
-    A run whose owner died while it was running becomes ``failed`` with the reason
+    What dead ones had is removed from there, unless ``remove`` is false: for a store that only
+    looks. A run whose owner died while it was running becomes ``failed`` with the reason
     ``process_lost``.
 
     Raises:
@@ -98,14 +107,15 @@ def deliver_leftovers(
             dead = False  # a read-only place: deliver without touching the files
         try:
             if dead or living_too:
-                _deliver_writer(store, files, result, dead=dead, clock=clock)
+                _deliver_writer(store, files, result, dead=dead, remove=remove, clock=clock)
         except RunNotFoundError as error:
             waiting.append(str(error))
             dead = False
         finally:
-            lock.release(remove=dead)
-    with contextlib.suppress(OSError):
-        journal_dir.rmdir()
+            lock.release(remove=dead and remove)
+    if remove:
+        with contextlib.suppress(OSError):
+            journal_dir.rmdir()
     result.waiting = tuple(waiting)
     return result
 
@@ -124,7 +134,7 @@ def find_journals(root: Path) -> Iterator[Path]:
 
 
 def _deliver_writer(
-    store: Store, files: WriterFiles, result: Recovered, *, dead: bool, clock: Clock
+    store: Store, files: WriterFiles, result: Recovered, *, dead: bool, remove: bool, clock: Clock
 ) -> None:
     meta: SegmentMeta | None = None
     last = Frame(0, clock.time_us(), NO_STEP, 0, b"")
@@ -135,7 +145,7 @@ def _deliver_writer(
             continue  # its writer delivered and removed it meanwhile
         except (DamagedFileError, SchemaValidationError):
             result.damaged += 1
-            if dead:
+            if dead and remove:
                 _keep_damaged(path)
             continue
         result.damaged += damaged if dead else 0
@@ -149,6 +159,8 @@ def _deliver_writer(
         return
     if meta is not None and meta.owner:
         _close_lost_run(store, meta, files, last)
+    if not remove:
+        return
     for path in files.segments:
         with contextlib.suppress(OSError):
             path.unlink()

@@ -32,7 +32,7 @@ from quark.session.extension import ExtensionHost, load_extensions
 from quark.session.git import read_git_head, training_repository
 from quark.session.handle import RunHandle
 from quark.session.places import is_remote, local_root
-from quark.session.reading import context_of, deliver_tail
+from quark.session.reading import as_of_now, context_of, deliver_tail
 from quark.session.request import RunRequest
 from quark.session.run_folder import complete_git_status, write_run_folder
 from quark.storage.layout import journal_path, opening_lock_path, relative_run_path
@@ -83,11 +83,14 @@ def open_run(request: RunRequest) -> OpenedRun:
     with _one_at_a_time(request):
         store = open_store(request.settings)
         try:
+            if request.rewind_to is not None:
+                _rewind(store, request)
             existing = _existing_run(store, request)
             joined = existing is not None and _is_joined(existing, request)
             if existing is None:
-                run = _new_run(store, request)
+                run = _forked(store, request, _new_run(store, request))
             else:
+                _check_no_fork(request)
                 run = existing if joined else _resumed(existing, request)
         except BaseException:
             store.close()
@@ -123,9 +126,9 @@ def _existing_run(store: Store, request: RunRequest) -> RunRecord | None:
     """Return the run that the request names, with what dead writers left of it delivered."""
     if request.run_id is None:
         return None
-    deliver_tail(store, request.run_id, request.settings)
     try:
-        existing = store.records.get_run(request.run_id)
+        with as_of_now(store, request.run_id, request.settings) as complete:
+            existing = complete.records.get_run(request.run_id)
     except RunNotFoundError:
         if request.resume == "must":
             raise
@@ -142,6 +145,44 @@ def _resumed(existing: RunRecord, request: RunRequest) -> RunRecord:
     if not reopened:
         check_run_transition(existing.id, existing.status, RunStatus.RUNNING)
     return existing
+
+
+def _check_no_fork(request: RunRequest) -> None:
+    if request.fork_from is not None:
+        raise InvalidRunStateError(
+            f"Run {request.run_id!r} exists already, so it cannot be made as a fork of "
+            f"{request.fork_from.run_id!r}. Choose another id."
+        )
+
+
+def _forked(store: Store, request: RunRequest, run: RunRecord) -> RunRecord:
+    """Return the new run with the rows of the one that it is forked from, if any."""
+    moment = request.fork_from
+    if moment is None:
+        return run
+    from quark.session.branching import fork_run  # seldom needed
+
+    _check_delivers(request)
+    deliver_tail(store, moment.run_id, request.settings)
+    return fork_run(store, moment.run_id, run, last_step=moment.last_step)
+
+
+def _rewind(store: Store, request: RunRequest) -> None:
+    from quark.session.branching import rewind_run  # seldom needed
+
+    assert request.run_id is not None
+    assert request.rewind_to is not None
+    _check_delivers(request)
+    deliver_tail(store, request.run_id, request.settings)
+    rewind_run(store, request.run_id, last_step=request.rewind_to)
+
+
+def _check_delivers(request: RunRequest) -> None:
+    if request.settings.mode == "offline":
+        raise SessionStoreError(
+            "A run cannot be forked or wound back with QUARK_MODE=offline, since nothing is put "
+            "into the store then. Unset it, or deliver with 'quark sync' and go on from there."
+        )
 
 
 def _is_owner(request: RunRequest, *, joined: bool) -> bool:

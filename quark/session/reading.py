@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from quark.errors import RunNotFoundError
 from quark.persistence.open import open_store
 from quark.records import ProjectRecord, RunContext, RunRecord
 from quark.session.places import local_root
@@ -40,6 +44,34 @@ def deliver_tail(store: Store, run_id: str, settings: Settings) -> None:
         from quark.pipeline.recovery import deliver_leftovers  # seldom needed
 
         deliver_leftovers(store, journal_dir, living_too=True)
+
+
+@contextlib.contextmanager
+def as_of_now(store: Store, run_id: str, settings: Settings) -> Iterator[Store]:
+    """Give a store that has all of a run that this machine knows of.
+
+    That is ``store`` itself with what dead and living writers left delivered. In the mode
+    ``offline``, where nothing is delivered, it is a copy in memory.
+
+    Raises:
+        SessionStoreError: The store cannot take it now.
+    """
+    if settings.mode != "offline":
+        deliver_tail(store, run_id, settings)
+        yield store
+        return
+    from quark.pipeline.recovery import deliver_leftovers  # numpy; seldom needed
+    from quark.session.past import copy_run
+
+    copy = open_store(replace(settings, mode="disabled"))
+    try:
+        with contextlib.suppress(RunNotFoundError):
+            copy_run(store, run_id, copy)
+        journal_dir = journal_path(local_root(settings), run_id)
+        deliver_leftovers(copy, journal_dir, living_too=True, remove=False)
+        yield copy
+    finally:
+        copy.close()
 
 
 def context_of(run: RunRecord, settings: Settings) -> RunContext:

@@ -15,6 +15,14 @@ Resume = Literal["never", "allow", "must"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunMoment:
+    """A run as it was after the row of ``last_step``."""
+
+    run_id: str
+    last_step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """A run to start or to go on with.
 
@@ -24,6 +32,10 @@ class RunRequest:
 
     A ``shared`` run may be open in another process: it is then joined, not resumed. Its ``owner``
     ends it, everybody else closes only a part; None means the process that starts or resumes it.
+
+    A new run that is ``fork_from`` another one begins with that one's rows. ``rewind_to`` cuts the
+    run that is gone on with back to its rows up to that step first; all of it is kept under another
+    id (:mod:`quark.session.branching`).
 
     ``metadata`` are fields of ``run_metadata.json`` that the caller knows better, such as
     ``git_sha``; without ``read_git`` the repository is left alone.
@@ -48,9 +60,15 @@ class RunRequest:
     base_config_path: Path | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     read_git: bool = True
+    fork_from: RunMoment | None = None
+    rewind_to: int | None = None
 
     def __post_init__(self) -> None:
         if self.resume == "must" and self.run_id is None:
             raise SchemaValidationError("resume='must' needs a run_id; pass the id of the run.")
         if self.run_id is not None:
             check_run_id(self.run_id)
+        if self.rewind_to is not None and (self.resume != "must" or self.fork_from is not None):
+            raise SchemaValidationError(
+                "rewind_to goes with resume='must' and without fork_from: it is about a known run."
+            )

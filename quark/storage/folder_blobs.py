@@ -10,10 +10,13 @@ from hashlib import file_digest, sha256 as new_sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from quark import ids
 from quark.errors import SessionStoreError
+from quark.storage.file_copy import FileDigests, copy_and_digest, copy_file, read_and_digest
+from quark.storage.incoming import incoming_file, remove_abandoned
 
 _PIECE_BYTES = 1 << 20
+#: A file up to this size is read before anything is written: it may be here already.
+_SMALL_BYTES = 4 << 20
 _INCOMING = "incoming"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -21,25 +24,48 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 class FolderBlobs:
     """A :class:`~quark.storage.protocols.BlobStore` in one folder.
 
-    A payload is written to ``incoming/``, synced, and then moved to its name; a process that dies
-    in between leaves only a file in ``incoming/``.
+    A payload is written to ``incoming/`` and then moved to its name; what a process that died left
+    in ``incoming/`` is removed by the next one that puts something.
     """
 
     def __init__(self, folder: Path, check_open: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
         self._check_open = check_open
+        self._tidy = False
 
     def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
         self._check_open()
-        with self._translated():
-            incoming = self._folder / _INCOMING / ids.random_id(16)
-            incoming.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                sha256, size_bytes = _write(incoming, source)
-                self._keep(incoming, sha256)
-            finally:
-                incoming.unlink(missing_ok=True)
+        with self._incoming() as (incoming, file):
+            sha256, size_bytes = _write(file, source)
+            self._keep(incoming, sha256, durable=True)
         return sha256, size_bytes
+
+    def put_file(self, path: Path) -> FileDigests:
+        self._check_open()
+        small = read_and_digest(path, _SMALL_BYTES)
+        if small is not None and self._is_kept(small[1].sha256):
+            return small[1]
+        with self._incoming(path) as (incoming, file):
+            if small is None:
+                found = copy_and_digest(path, file.fileno())
+            else:
+                file.write(small[0])
+                file.flush()
+                found = small[1]
+            self._keep(incoming, found.sha256, durable=False)
+        return found
+
+    def sync(self, digests: Iterable[str]) -> None:
+        self._check_open()
+        with self._translated():
+            paths = [self._path(sha256) for sha256 in digests]
+            for path in paths:
+                try:
+                    _sync(path)
+                except FileNotFoundError:
+                    raise KeyError(path.name) from None
+            for folder in {path.parent for path in paths}:
+                _sync(folder)
 
     def open(self, sha256: str) -> BinaryIO:
         self._check_open()
@@ -48,6 +74,10 @@ class FolderBlobs:
                 return self._path(sha256).open("rb")
             except FileNotFoundError:
                 raise KeyError(sha256) from None
+
+    def copy_to(self, sha256: str, path: Path) -> None:
+        with self.open(sha256) as source, path.open("wb") as target:
+            copy_file(source.fileno(), target.fileno())
 
     def exists(self, sha256: str) -> bool:
         self._check_open()
@@ -69,33 +99,51 @@ class FolderBlobs:
             raise KeyError(sha256)
         return self._folder / sha256[:2] / sha256[2:4] / sha256
 
-    def _keep(self, incoming: Path, sha256: str) -> None:
+    @contextmanager
+    def _incoming(self, source: Path | None = None) -> Iterator[tuple[Path, BinaryIO]]:
+        folder = self._folder / _INCOMING
+        if not self._tidy:
+            self._tidy = True
+            remove_abandoned(folder)
+        with self._translated(source), incoming_file(folder) as found:
+            yield found
+
+    def _keep(self, incoming: Path, sha256: str, *, durable: bool) -> None:
+        if self._is_kept(sha256):
+            return
         path = self._path(sha256)
-        if path.exists() and _digest(path) == sha256:
-            return  # kept already, and not damaged since
         path.parent.mkdir(parents=True, exist_ok=True)
         incoming.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync(path.parent)
+
+    def _is_kept(self, sha256: str) -> bool:
+        """Say whether a payload is here, and was not damaged since."""
+        with self._translated():
+            path = self._path(sha256)
+            return path.exists() and _digest(path) == sha256
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, source: Path | None = None) -> Iterator[None]:
+        """Let errors of the folder be the store's, but not those of a file that is to be put."""
         try:
             yield
         except OSError as error:
+            if source is not None and error.filename == str(source):
+                raise
             raise SessionStoreError(
                 f"The payloads in {self._folder} cannot be used: {error}."
             ) from error
 
 
-def _write(path: Path, source: BinaryIO | bytes) -> tuple[str, int]:
+def _write(file: BinaryIO, source: BinaryIO | bytes) -> tuple[str, int]:
     digest = new_sha256()
-    with path.open("xb") as file:
-        for piece in _pieces(source):
-            digest.update(piece)
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-        return digest.hexdigest(), file.tell()
+    for piece in _pieces(source):
+        digest.update(piece)
+        file.write(piece)
+    file.flush()
+    os.fsync(file.fileno())
+    return digest.hexdigest(), file.tell()
 
 
 def _digest(path: Path) -> str:
@@ -111,10 +159,11 @@ def _pieces(source: BinaryIO | bytes) -> Iterator[bytes | memoryview]:
         yield piece
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync(path: Path) -> None:
+    """Have the disk take a file's content, or a folder's names."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

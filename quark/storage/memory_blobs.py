@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from hashlib import sha256
+from hashlib import md5, sha256
+from pathlib import Path
 from typing import BinaryIO
+
+from quark.storage.file_copy import FileDigests
 
 
 class MemoryBlobs:
@@ -21,6 +24,20 @@ class MemoryBlobs:
         digest = sha256(payload).hexdigest()
         self._payloads[digest] = payload
         return digest, len(payload)
+
+    def put_file(self, path: Path) -> FileDigests:
+        payload = path.read_bytes()
+        digest, size_bytes = self.put(payload)
+        return FileDigests(digest, md5(payload, usedforsecurity=False).hexdigest(), size_bytes)
+
+    def sync(self, digests: Iterable[str]) -> None:
+        self._check_open()
+        for digest in digests:
+            self._payloads[digest]
+
+    def copy_to(self, sha256: str, path: Path) -> None:
+        with self.open(sha256) as source:
+            path.write_bytes(source.read())
 
     def open(self, sha256: str) -> BinaryIO:
         self._check_open()

@@ -20,6 +20,7 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from quark.records import ProjectRecord, Record, RunRecord
 from quark.storage.documents import Document, DocumentChange
+from quark.storage.file_copy import FileDigests
 from quark.storage.model import (
     EVERYTHING,
     Batch,
@@ -139,6 +140,35 @@ class BlobStore(Protocol):
 
     def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
         """Store a stream in constant memory and return its SHA-256 (hex) and size in bytes."""
+        ...
+
+    def put_file(self, path: Path) -> FileDigests:
+        """Store a file as it is now, in one pass and constant memory; its holes stay holes.
+
+        It survives the end of this process, but a loss of power only after :meth:`sync`: that is
+        much faster for many files at once.
+
+        Raises:
+            OSError: The file cannot be read.
+            SchemaValidationError: It was changed meanwhile, again and again.
+        """
+        ...
+
+    def sync(self, digests: Iterable[str]) -> None:
+        """Let payloads survive a loss of power.
+
+        Raises:
+            KeyError: A payload is not here.
+        """
+        ...
+
+    def copy_to(self, sha256: str, path: Path) -> None:
+        """Write a payload into a file of its own; its holes stay holes.
+
+        Raises:
+            KeyError: There is no such payload.
+            OSError: The file cannot be written.
+        """
         ...
 
     def open(self, sha256: str) -> BinaryIO:

@@ -5,6 +5,7 @@ Each function prints a line when it has come to the point that its test waits fo
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -127,6 +128,18 @@ def count_up(root: Path, times: str) -> None:
     for _ in range(int(times)):
         update(store.documents, "counter", "a", lambda body: {"n": (body or {"n": 0})["n"] + 1})
     store.close()
+
+
+def hang_inside_put(root: Path) -> None:
+    """Stop for ever while a payload is being written."""
+
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            say("inside")
+            signal.pause()
+            return b""
+
+    EmbeddedStore(root).blobs.put(Endless())
 
 
 def read_as_nobody(root: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from hashlib import sha256
+import random
+from hashlib import md5, sha256
+from pathlib import Path
 
 import pytest
 
@@ -72,4 +74,38 @@ def test_a_stream_that_breaks_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError, match="went away"):
         store.blobs.put(Broken())
 
+    assert list(store.blobs.digests()) == []
+
+
+def test_a_file_is_put_under_its_digests_and_comes_back_as_a_file_of_its_own(
+    store: Store, tmp_path: Path
+) -> None:
+    payload = random.Random(0).randbytes(3_000_001)
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.write_bytes(payload)
+
+    found = store.blobs.put_file(source)
+    source.write_bytes(b"edited in place")
+    store.blobs.sync([found.sha256])
+    copy.write_bytes(b"something longer than nothing was here before")
+    store.blobs.copy_to(found.sha256, copy)
+
+    assert found == (sha256(payload).hexdigest(), md5(payload).hexdigest(), len(payload))
+    assert copy.read_bytes() == payload
+    copy.write_bytes(b"edited in place")
+    with store.blobs.open(found.sha256) as stream:
+        assert stream.read() == payload
+    assert store.blobs.put(payload)[0] == found.sha256
+    assert list(store.blobs.digests()) == [found.sha256]
+
+
+def test_a_file_that_is_not_there_is_no_fault_of_the_store(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        store.blobs.put_file(tmp_path / "missing")
+    with pytest.raises(KeyError):
+        store.blobs.copy_to("0" * 64, tmp_path / "copy")
+    with pytest.raises(KeyError):
+        store.blobs.sync(["0" * 64])
+
+    assert not (tmp_path / "copy").exists()
     assert list(store.blobs.digests()) == []

@@ -43,9 +43,31 @@ from quark.compat.wandb.used import compat_report as compat_report, use as _use
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quark.compat.wandb.histogram import Histogram as Histogram
+    from quark.compat.wandb.artifacts.artifact import Artifact as Artifact
+    from quark.compat.wandb.artifacts.ttl import ArtifactTTL as ArtifactTTL
+    from quark.compat.wandb.alias import install as install, uninstall as uninstall
+    from quark.compat.wandb.data_types import (
+        Audio as Audio,
+        Classes as Classes,
+        EvalTable as EvalTable,
+        Graph as Graph,
+        Histogram as Histogram,
+        Html as Html,
+        Image as Image,
+        JoinedTable as JoinedTable,
+        Molecule as Molecule,
+        Object3D as Object3D,
+        Plotly as Plotly,
+        Table as Table,
+        Video as Video,
+        box3d as box3d,
+    )
+    from quark.compat.wandb.plot import plot_table as plot_table, visualize as visualize
     from quark.compat.wandb.public_api import Api as Api
     from quark.compat.wandb.summary import Summary
+    from quark.compat.wandb.sweeps.agents import agent as agent
+    from quark.compat.wandb.sweeps.controller import controller as controller
+    from quark.compat.wandb.sweeps.create import sweep as sweep
 
     run: Run | None
     config: Config
@@ -58,6 +80,11 @@ if TYPE_CHECKING:
     alert: Callable[..., None]
     mark_preempting: Callable[..., None]
     pin_config_keys: Callable[..., None]
+    log_artifact: Callable[..., Any]
+    use_artifact: Callable[..., Any]
+    log_model: Callable[..., None]
+    use_model: Callable[..., str]
+    link_model: Callable[..., Any]
 
 #: The W&B whose behaviour this has; libraries compare it.
 __version__ = "0.31.0"
@@ -68,9 +95,37 @@ _attach = attach
 #: What is loaded when it is first used: names, and where they are below this package. A place
 #: without a colon is a module.
 _LAZY = {
+    "integration": "integration",
+    "patched": "integration.patched:PATCHED",
+    "wandb_torch": "integration.torch",
     "Api": "public_api:Api",
-    "Histogram": "histogram:Histogram",
+    "Artifact": "artifacts.artifact:Artifact",
+    "ArtifactTTL": "artifacts.ttl:ArtifactTTL",
+    "Audio": "data_types.audio:Audio",
+    "Classes": "data_types.classes:Classes",
+    "EvalTable": "data_types.eval_table:EvalTable",
+    "Graph": "data_types.graph:Graph",
+    "Histogram": "data_types.histogram:Histogram",
+    "Html": "data_types.html:Html",
+    "Image": "data_types.image:Image",
+    "JoinedTable": "data_types.joined_table:JoinedTable",
+    "Molecule": "data_types.molecule:Molecule",
+    "Object3D": "data_types.object_3d:Object3D",
+    "Plotly": "data_types.plotly:Plotly",
+    "plot": "plot",
+    "plot_table": "plot.charts:plot_table",
+    "visualize": "plot.charts:visualize",
+    "Table": "data_types.table:Table",
+    "Video": "data_types.video:Video",
+    "box3d": "data_types.oriented_box:box3d",
+    "agent": "sweeps.agents:agent",
+    "controller": "sweeps.controller:controller",
+    "data_types": "data_types",
+    "restore": "restoring:restore",
     "env": "env",
+    "install": "alias:install",
+    "sweep": "sweeps.create:sweep",
+    "uninstall": "alias:uninstall",
 }
 
 

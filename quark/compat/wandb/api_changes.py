@@ -13,6 +13,7 @@ from quark.compat.wandb.errors import CommError
 from quark.compat.wandb.reading import reading
 from quark.compat.wandb.summary_reading import FULL_MARK, last_values
 from quark.errors import RunNotFoundError
+from quark.pipeline.recovery import has_living_owner
 from quark.records import (
     ConfigUpdateRecord,
     Record,
@@ -27,6 +28,7 @@ from quark.session import registry
 from quark.session.places import local_root
 from quark.settings import Settings as QuarkSettings
 from quark.storage.batch import Batch, EncodedRecord
+from quark.storage.layout import journal_path
 
 if TYPE_CHECKING:
     from quark.compat.wandb.run import Run
@@ -63,6 +65,13 @@ def change_run(where: QuarkSettings, record: RunRecord, change: RunChange) -> Ru
         raise CommError(f"Run {record.id!r} is not there any more.") from error
 
 
+def is_written(where: QuarkSettings, run_id: str) -> bool:
+    """Say whether a process of this machine is there that will end the run."""
+    if registry.find(run_id, str(local_root(where))) is not None:
+        return True
+    return has_living_owner(journal_path(local_root(where), run_id))
+
+
 def delete_run(where: QuarkSettings, record: RunRecord) -> None:
     """Remove a run with all its files.
 
@@ -71,10 +80,11 @@ def delete_run(where: QuarkSettings, record: RunRecord) -> None:
     """
     try:
         with reading(where, record.id) as store:
-            if store.records.get_run(record.id).status == RunStatus.RUNNING:
-                raise CommError(
-                    f"Run {record.id!r} is still being written. Finish it before it is deleted."
-                )
+            running = store.records.get_run(record.id).status == RunStatus.RUNNING
+        if running and is_written(where, record.id):
+            raise CommError(
+                f"Run {record.id!r} is still being written. Finish it before it is deleted."
+            )
         with reading(where) as store:
             store.records.delete_run(record.id)
     except RunNotFoundError as error:

@@ -1,9 +1,9 @@
-"""The files of a run as ``wandb.Api`` gives them: what lies in ``run.dir``."""
+"""The files of a run as ``wandb.Api`` gives them: what lies in ``run.dir``, and its media."""
 
 from __future__ import annotations
 
-import fnmatch
 import mimetypes
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import IO, Any, overload
 
 from quark.compat.wandb.errors import CommError
+from quark.compat.wandb.kept_files import RunFiles
 from quark.compat.wandb.symbols import refuse_attribute
 
 
 class ApiFile:
     """One file of a run."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._path = folder / name
+    def __init__(self, files: RunFiles, name: str) -> None:
+        self._files = files
         self._name = name
+        self._kept = files.kept(name)
+        self._path = (files.folder or Path()) / name
 
     @property
     def name(self) -> str:
@@ -33,7 +36,25 @@ class ApiFile:
     @property
     def size(self) -> int:
         """In bytes."""
+        if self._kept is not None and not self._path.is_file():
+            return self._kept.size_bytes
         return self._path.stat().st_size
+
+    @property
+    def sizeBytes(self) -> int:  # noqa: N802 - W&B's name
+        return self.size
+
+    @property
+    def md5(self) -> str:
+        """The MD5 of the content, base64 as W&B has it."""
+        import base64
+        import hashlib
+
+        digest = hashlib.md5(usedforsecurity=False)
+        with self._files.open(self._name) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        return base64.b64encode(digest.digest()).decode()
 
     @property
     def mimetype(self) -> str:
@@ -41,6 +62,8 @@ class ApiFile:
 
     @property
     def updated_at(self) -> str:
+        if self._kept is not None and not self._path.is_file():
+            return ""  # only the store has it, which does not say
         moment = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
         return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
@@ -75,12 +98,15 @@ class ApiFile:
                 )
             return target.open()
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and self._path.exists() and target.samefile(self._path):
+            return target.open()
         try:
-            shutil.copyfile(self._path, target)
-        except FileNotFoundError as error:
+            with self._files.open(self._name) as source:
+                target.unlink(missing_ok=True)  # it may be a link to something else's content
+                with target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+        except (FileNotFoundError, KeyError) as error:
             raise CommError(f"The run has no file {self._name!r} any more.") from error
-        except shutil.SameFileError:
-            pass
         return target.open()
 
     def delete(self) -> None:
@@ -118,40 +144,38 @@ class ApiFiles:
 
 
 def list_files(
-    folder: Path | None, names: Sequence[str] | None = None, pattern: str | None = None
+    files: RunFiles, names: Sequence[str] | None = None, pattern: str | None = None
 ) -> ApiFiles:
-    """Return the files below ``folder`` that are named or match ``pattern``."""
-    if folder is None or not folder.is_dir():
-        return ApiFiles(())
-    found = sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-    )
+    """Return the files that are named or match ``pattern``.
+
+    Raises:
+        ValueError: Names and a pattern are given.
+    """
+    if names and pattern:
+        raise ValueError("Give names or a pattern, not both.")
+    fits = _like(pattern).fullmatch if pattern else lambda name: True
     return ApiFiles(
         [
-            ApiFile(folder, name)
-            for name in found
-            if (not names or name in names)
-            and (not pattern or fnmatch.fnmatch(name, _shell(pattern)))
+            ApiFile(files, name)
+            for name in files.names()
+            if fits(name) and (not names or name in names)
         ]
     )
 
 
-def one_file(folder: Path | None, name: str) -> ApiFile:
+def one_file(files: RunFiles, name: str) -> ApiFile:
     """Return one file of a run.
 
     Raises:
         CommError: The run has no such file.
     """
-    path = None if folder is None else folder / name
-    if folder is None or path is None or not path.is_file() or not _is_below(folder, path):
+    if files.path(name) is None and files.kept(name) is None:
         raise CommError(f"The run has no file {name!r}.")
-    return ApiFile(folder, name)
+    return ApiFile(files, name)
 
 
-def _shell(pattern: str) -> str:
-    """Return a pattern of SQL's, as W&B's server takes them, as one of the shell's."""
-    return pattern.replace("%", "*")
-
-
-def _is_below(folder: Path, path: Path) -> bool:
-    return folder.resolve() in path.resolve().parents
+def _like(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of SQL's ``LIKE``, as W&B's server takes them, as a regular expression."""
+    signs = {"%": ".*", "_": "."}
+    text = "".join(signs.get(sign) or re.escape(sign) for sign in pattern)
+    return re.compile(text, re.IGNORECASE | re.DOTALL)

@@ -22,6 +22,24 @@ class ApiUser:
         return f"<User {self.username}>"
 
 
+class ApiTeam:
+    """A workspace, by the names of a team of W&B's. It has one member."""
+
+    def __init__(self, workspace: str) -> None:
+        self.id = self.name = self.entity = workspace
+        self.members = [ApiUser(workspace)]
+
+    def load(self, force: bool = False) -> dict[str, Any]:
+        """Return what is known of it."""
+        return {"name": self.name, "members": [member.name for member in self.members]}
+
+    def __getattr__(self, name: str) -> Any:
+        raise refuse_attribute("Api team", name)
+
+    def __repr__(self) -> str:
+        return f"<Team {self.name}>"
+
+
 class ApiProject:
     """A project that has runs."""
 

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quark import jsonio
-from quark.compat.wandb import history, term
+from quark.compat.wandb.api_actions import RunActions
+from quark.compat.wandb.api_artifact_queries import RunArtifactQueries
 from quark.compat.wandb.api_changes import RunChange, change_run, delete_run
 from quark.compat.wandb.api_files import ApiFile, ApiFiles, list_files, one_file
+from quark.compat.wandb.api_history import RunHistory
 from quark.compat.wandb.api_people import ApiUser
 from quark.compat.wandb.api_summary import ApiSummary
+from quark.compat.wandb.config import OWN_KEY
 from quark.compat.wandb.console_logs import ConsoleLogs
-from quark.compat.wandb.errors import CommError
+from quark.compat.wandb.kept_files import RunFiles
+from quark.compat.wandb.preempting import PREEMPTED, PREEMPTING
 from quark.compat.wandb.reading import reading
-from quark.compat.wandb.row_table import Table
 from quark.compat.wandb.run_metadata import run_metadata
 from quark.compat.wandb.settings import check_tags
-from quark.compat.wandb.summary_reading import (
-    FULL_MARK,
-    last_values,
-    summary_with_clock,
-    with_floats,
-)
+from quark.compat.wandb.summary_reading import FULL_MARK, summary_with_clock, with_floats
 from quark.compat.wandb.symbols import refuse_attribute
-from quark.compat.wandb.system_history import system_rows
-from quark.errors import RunNotFoundError
 from quark.pipeline.recovery import PROCESS_LOST
-from quark.records import ConsoleLineRecord, RunRecord, RunStatus
+from quark.records import ConsoleLineRecord, EventRecord, RunRecord, RunStatus
 from quark.settings import Settings as QuarkSettings
-from quark.storage.model import StepRange
+from quark.storage.model import RecordFilter
+
+_KILLED = (PROCESS_LOST, "SIGTERM")
+if TYPE_CHECKING:
+    from quark.compat.wandb.api_sweeps import ApiSweep
 
 _STATES = {
     RunStatus.RUNNING: "running",
@@ -41,10 +39,9 @@ _STATES = {
     RunStatus.FAILED: "failed",
     RunStatus.INTERRUPTED: "failed",
 }
-_FILES = "files"
 
 
-class ApiRun:
+class ApiRun(RunHistory, RunActions, RunArtifactQueries):
     """A run as it was when the Api read it; its history and summary are read when asked for.
 
     ``name``, ``notes``, ``tags``, ``group``, ``job_type``, ``config`` and ``summary`` can be
@@ -63,7 +60,9 @@ class ApiRun:
         self.tags = list(record.tags)
         self.group = record.group
         self.job_type = record.job_type
+        self._rawconfig: dict[str, Any] = copy.deepcopy(dict(record.config))
         self.config: dict[str, Any] = copy.deepcopy(dict(record.config))
+        self.config.pop(OWN_KEY, None)
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -93,14 +92,47 @@ class ApiRun:
 
     @property
     def state(self) -> str:
-        """``running``, ``finished``, ``failed``, or ``crashed`` if the process was killed."""
-        if self._record.end_reason in (PROCESS_LOST, "SIGTERM"):
-            return "crashed"
+        """``running``, ``finished``, ``failed``, ``crashed`` if the process was killed; after
+        ``mark_preempting``, ``preempting`` and, if the run did not end well, ``preempted``."""
+        reason = self._record.end_reason
+        if reason in (PREEMPTING, PREEMPTED):
+            return reason
+        if reason in _KILLED:
+            return PREEMPTED if self._was_preempting() else "crashed"
         return _STATES[RunStatus(self._record.status)]
+
+    def _was_preempting(self) -> bool:
+        chosen = RecordFilter(equals={"event_type": (PREEMPTING, "run_resumed")})
+        with self._reading() as store:
+            events = store.records.read(EventRecord, self.id, chosen)
+        return bool(events) and events[-1].event_type == PREEMPTING
 
     @property
     def created_at(self) -> str:
         return self._record.created_at
+
+    createdAt = created_at  # noqa: N815 - W&B's name
+
+    @property
+    def heartbeat_at(self) -> str:
+        """When the run's row was changed last."""
+        return self._record.updated_at
+
+    heartbeatAt = heartbeat_at  # noqa: N815 - W&B's name
+
+    @property
+    def description(self) -> str | None:
+        return self.notes
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the repository that the run was started in."""
+        return self._record.git_commit
+
+    @property
+    def read_only(self) -> bool:
+        """False: what can be read can be changed."""
+        return False
 
     @property
     def exit_code(self) -> int | None:
@@ -109,6 +141,20 @@ class ApiRun:
     @property
     def url(self) -> None:
         """None: the run is on this machine."""
+
+    @property
+    def sweep(self) -> ApiSweep | None:
+        """The sweep that the run is a trial of; None if it is none."""
+        from quark.compat.wandb.api_sweeps import sweep_of  # few runs are
+
+        return sweep_of(self._where, self.id, ApiRun)
+
+    @property
+    def sweep_name(self) -> str | None:
+        """The id of the sweep; None if the run is of none."""
+        from quark.compat.wandb.api_sweeps import sweep_id_of
+
+        return sweep_id_of(self._where, self.id)
 
     @property
     def user(self) -> ApiUser:
@@ -126,12 +172,14 @@ class ApiRun:
 
     @property
     def rawconfig(self) -> dict[str, Any]:
-        return self.config
+        """The config with what W&B keeps in it for itself: how charts are drawn."""
+        own = {key: self._rawconfig[key] for key in (OWN_KEY,) if key in self._rawconfig}
+        return {**own, **self.config}
 
     @property
     def json_config(self) -> str:
         """The config as W&B's JSON: ``{"key": {"value": ...}}``."""
-        return jsonio.dumps({key: {"value": item} for key, item in self.config.items()}).decode()
+        return jsonio.dumps({key: {"value": item} for key, item in self.rawconfig.items()}).decode()
 
     # -- what it logged ----------------------------------------------------------------------
 
@@ -144,7 +192,7 @@ class ApiRun:
         record = self._record
         if self._summary is not None and record.status != RunStatus.RUNNING:
             return self._summary
-        if record.status != RunStatus.RUNNING and self.state != "crashed":
+        if record.status != RunStatus.RUNNING and record.end_reason not in _KILLED:
             written = record.summary
         else:
             written = {}
@@ -164,98 +212,19 @@ class ApiRun:
     def summary_metrics(self) -> dict[str, Any]:
         return dict(self.summary)
 
-    @property
-    def lastHistoryStep(self) -> int:  # noqa: N802 - W&B's name
-        with self._reading() as store:
-            return last_values(store, self._record)[1] - 1
-
-    def scan_history(
-        self,
-        keys: Sequence[str] | None = None,
-        page_size: int = 1000,
-        min_step: int | None = None,
-        max_step: int | None = None,
-        use_cache: bool = True,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield every row as a dict; with ``keys``, only these of the rows that have all of them.
-
-        Args:
-            page_size: Accepted; a run is read in parts of a fixed size.
-            min_step: The first step to read.
-            max_step: The first step not to read.
-            use_cache: Accepted; nothing is cached.
-        """
-        last = None if max_step is None else max_step - 1
-        steps = StepRange(step_min=min_step, step_max=last)
-        with self._reading() as store:
-            yield from history.rows(store, self._record, steps, keys)
-
-    def history(
-        self,
-        samples: int | None = None,
-        keys: Sequence[str] | None = None,
-        x_axis: str = "_step",
-        pandas: bool = True,
-        stream: str = "default",
-    ) -> Any:
-        """Return all rows, or ``samples`` of them at even distances if that is given.
-
-        A DataFrame if ``pandas`` is true and pandas is installed, else a list of dicts. The stream
-        ``system`` is the samples of the machine in place of what was logged.
-        """
-        if stream == "system":
-            return self._system_history(samples, keys, as_frame=pandas)
-        if stream != "default":
-            raise CommError(f"stream is {stream!r}, but must be 'default' or 'system'.")
-        wanted = None if keys is None else [x_axis, *(key for key in keys if key != x_axis)]
-        with self._reading() as store:
-            parts = list(history.parts(store, self._record, keys=wanted))
-        if pandas and importlib.util.find_spec("pandas"):
-            frame = _frame(import_module("pandas"), parts)
-            chosen = self._sampled(len(frame), samples)
-            return frame if chosen is None else frame.iloc[chosen].reset_index(drop=True)
-        rows = [row for part in parts for row in (part.rows() if isinstance(part, Table) else part)]
-        chosen = self._sampled(len(rows), samples)
-        return rows if chosen is None else [rows[index] for index in chosen]
-
-    @property
-    def system_metrics(self) -> dict[str, float]:
-        """The latest sample of the machine; empty if there is none."""
-        with self._reading() as store:
-            rows = system_rows(store, self._record)
-        clock = ("_timestamp", "_runtime")
-        return {key: value for key, value in (rows or [{}])[-1].items() if key not in clock}
-
-    def _system_history(
-        self, samples: int | None, keys: Sequence[str] | None, *, as_frame: bool
-    ) -> Any:
-        with self._reading() as store:
-            rows = system_rows(store, self._record, keys)
-        chosen = self._sampled(len(rows), samples)
-        rows = rows if chosen is None else [rows[index] for index in chosen]
-        if as_frame and importlib.util.find_spec("pandas"):
-            return import_module("pandas").DataFrame.from_records(rows)
-        return rows
-
-    def _sampled(self, count: int, samples: int | None) -> list[int] | None:
-        """Return which of ``count`` rows to give, None for all; say so if it is not all."""
-        if samples is None or samples <= 0 or count <= samples:
-            return None
-        term.warn_once(
-            f"samples {self.id} {samples}",
-            f"history() gives {samples} of the {count} rows of run {self.id}, as was asked for. "
-            "Without samples= it gives all of them.",
-        )
-        last = count - 1
-        return [round(index * last / (samples - 1 or 1)) for index in range(samples)]
-
     # -- its files ---------------------------------------------------------------------------
 
     def files(
         self, names: Sequence[str] | None = None, pattern: str | None = None, per_page: int = 50
     ) -> ApiFiles:
-        """Return the run's files: those named, those matching, or all."""
-        return list_files(self._files_folder(), names, pattern)
+        """Return the run's files: those in ``names``, those that ``pattern`` fits, or all.
+
+        In a pattern ``%`` stands for any text and ``_`` for one character.
+
+        Raises:
+            ValueError: Both are given.
+        """
+        return list_files(self._files(), names, pattern)
 
     def file(self, name: str) -> ApiFile:
         """Return one file.
@@ -263,15 +232,26 @@ class ApiRun:
         Raises:
             CommError: The run has no such file.
         """
-        return one_file(self._files_folder(), name)
+        return one_file(self._files(), name)
+
+    def media(self, value: Any) -> Any:
+        """Return as an object, such as a ``wandb.Image``, what a row or the summary has of it.
+
+        An addition to W&B. What is no media is returned as it is; lists and dicts are gone through.
+
+        Raises:
+            CommError: A file is missing, or the value could not be kept.
+        """
+        from quark.compat.wandb.data_types.reading import read_value
+
+        return read_value(value, self._files())
 
     def _folder(self) -> Path | None:
         with reading(self._where) as store:
             return store.run_dir(self.id)
 
-    def _files_folder(self) -> Path | None:
-        folder = self._folder()
-        return None if folder is None else folder / _FILES
+    def _files(self) -> RunFiles:
+        return RunFiles(self.id, self._reading)
 
     # -- changing it -------------------------------------------------------------------------
 
@@ -301,7 +281,9 @@ class ApiRun:
             config={
                 k: v for k, v in config.items() if k not in record.config or record.config[k] != v
             },
-            removed_config=tuple(key for key in record.config if key not in config),
+            removed_config=tuple(
+                key for key in record.config if key not in config and key != OWN_KEY
+            ),
             summary={} if summary is None else summary.changed,
             removed_summary=() if summary is None else tuple(sorted(summary.removed)),
         )
@@ -312,52 +294,24 @@ class ApiRun:
         self.update()
 
     def delete(self, delete_artifacts: bool = False) -> None:
-        """Remove the run with everything that was logged to it.
+        """Remove the run with everything that was logged to it; with ``delete_artifacts`` also
+        the versions of artifacts that it made.
 
         Raises:
             CommError: The run is not there any more, or is still being written.
         """
+        made = list(self.logged_artifacts()) if delete_artifacts else []
         delete_run(self._where, self._record)
+        for artifact in made:
+            artifact.delete(delete_aliases=True)
 
     def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> ConsoleLogs:
         """Return what the run printed, line by line; with ``last`` only the newest lines."""
         with self._reading() as store:
             return ConsoleLogs(store.records.read(ConsoleLineRecord, self.id), last)
 
-    def load(self, force: bool = False) -> None:
-        """Read the run again.
-
-        Raises:
-            CommError: The run is not there any more.
-        """
-        try:
-            with self._reading() as store:
-                self._take(store.records.get_run(self.id))
-        except RunNotFoundError as error:
-            raise CommError(f"Run {self.id!r} is not there any more.") from error
-
-    def wait_until_finished(self) -> None:
-        """Return at once: runs are waited for by whoever started them."""
-
-    def _reading(self) -> Any:
-        return reading(self._where, self.id)
-
     def __getattr__(self, name: str) -> Any:
         raise refuse_attribute("Api run", name)
 
     def __repr__(self) -> str:
         return f"<Run {'/'.join(self.path)} ({self.state})>"
-
-
-def _frame(pandas: Any, parts: Sequence[Table | list[dict[str, Any]]]) -> Any:
-    """Return the rows as one DataFrame."""
-    frames = [
-        pandas.DataFrame({key: column.for_frame() for key, column in part.columns.items()})
-        if isinstance(part, Table)
-        else pandas.DataFrame.from_records(part)
-        for part in parts
-    ]
-    filled = [frame for frame in frames if len(frame)] or frames[:1]
-    if len(filled) < 2:
-        return filled[0] if filled else pandas.DataFrame()
-    return pandas.concat(filled, ignore_index=True)

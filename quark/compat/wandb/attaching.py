@@ -13,9 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from quark.compat.wandb import current, term
+from quark.compat.wandb.config import OWN_KEY
 from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.errors import CommError, UsageError
 from quark.compat.wandb.place import quark_settings
+from quark.compat.wandb.reading import reading
 from quark.compat.wandb.run import Run, RunDisabled
 from quark.compat.wandb.settings import Settings, gathered
 from quark.errors import RunNotFoundError, SchemaValidationError, SessionStoreError, SettingsError
@@ -133,26 +135,33 @@ def _place(attach_id: str, settings: Settings) -> tuple[str, QuarkSettings]:
         raise UsageError(f"{attach_id!r} is no id to attach to.") from error
 
 
-def going_on(session: TrainingSession, wanted: Settings, *, first_row: int | None = None) -> Run:
+def going_on(
+    session: TrainingSession,
+    wanted: Settings,
+    *,
+    first_row: int | None = None,
+    resumed: bool | None = None,
+) -> Run:
     """Return a run as its earlier life or other processes left it.
 
-    ``first_row`` is None for the row after the last one.
+    ``first_row`` is None for the row after the last one. ``resumed`` is None for a run that is, if
+    it is not only joined.
     """
     from quark.compat.wandb.summary_reading import run_state  # numpy: only to go on with a run
 
     record = session.context.run
     wanted.update({"run_name": record.name, "run_notes": record.notes, "run_tags": record.tags})
     wanted.update({"run_group": record.group, "run_job_type": record.job_type})
-    with session.reading() as store:
+    with reading(session.handle.settings, session.run_id) as store:
         state = run_state(store, record)
     return Run(
         session,
         wanted,
-        config=record.config,
+        config={key: value for key, value in record.config.items() if key != OWN_KEY},
         first_row=state.next_row if first_row is None else first_row,
         last_values=state.values,
         definitions=state.definitions,
-        resumed=not session.joined or wanted.resume is not None,
+        resumed=not session.joined or wanted.resume is not None if resumed is None else resumed,
     )
 
 

@@ -6,11 +6,12 @@ same row follows from the background as soon as their copies have arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quark.clock import SYSTEM_CLOCK
-from quark.compat.wandb.values import plain, put
+from quark.compat.wandb.logged_media import Storable, Take, Way, media_of
+from quark.compat.wandb.values import SCALARS, copied, plain, put
 from quark.pipeline.deferred import Deferred
 
 if TYPE_CHECKING:
@@ -18,34 +19,55 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 50
 
-#: The way to a value through nested dicts.
-Way = tuple[str, ...]
-
-#: Takes what has arrived: the values as nested dicts, their row, and when they were logged.
-Take = Callable[[dict[str, Any], int, int], None]
-
 
 def on_device(value: Any) -> bool:
     """Say whether a value is a tensor whose numbers are not on the host."""
     return hasattr(type(value), "is_cpu") and value.is_cpu is False
 
 
-def split(values: Mapping[str, Any], way: Way = ()) -> tuple[dict[str, Any], dict[Way, Any]]:
-    """Return the plain form of ``values`` without the tensors that are on a device, and these."""
-    rest: dict[str, Any] = {}
-    tensors: dict[Way, Any] = {}
+class Parts(NamedTuple):
+    """A row that was taken apart: what is plain already, tensors on a device, and media."""
+
+    plain: dict[str, Any]
+    tensors: dict[Way, Any]
+    media: dict[Way, Storable]
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The ways to what comes later."""
+        return (*self.tensors, *self.media)
+
+    def shape(self) -> dict[str, Any]:
+        """Return the row with something in the place of what comes later."""
+        whole: dict[str, Any] = copied(self.plain)
+        for way in self.ways:
+            put(way, True, whole)
+        return whole
+
+
+def split(values: Mapping[str, Any]) -> Parts:
+    """Take a row apart. What is mutable in it is taken as it is now."""
+    parts = Parts({}, {}, {})
+    _split_into(parts, parts.plain, values, ())
+    return parts
+
+
+def _split_into(parts: Parts, rest: dict[str, Any], values: Mapping[str, Any], way: Way) -> None:
     for key, value in values.items():
         name = key if isinstance(key, str) else str(plain(key))
-        if on_device(value):
-            tensors[(*way, name)] = value
+        if type(value) in SCALARS:
+            rest[name] = value
+        elif on_device(value):
+            parts.tensors[(*way, name)] = value
         elif type(value) is dict and value and "_type" not in value and len(way) < _MAX_DEPTH:
-            inner, found = split(value, (*way, name))
-            tensors.update(found)
+            inner: dict[str, Any] = {}
+            _split_into(parts, inner, value, (*way, name))
             if inner:
                 rest[name] = inner
+        elif (media := media_of(value)) is not None:
+            parts.media[(*way, name)] = media
         else:
             rest[name] = plain(value)
-    return rest, tensors
 
 
 class AwaitedRow(Deferred):

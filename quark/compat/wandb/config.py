@@ -6,13 +6,17 @@ are plain; nested dicts are dicts, and changing one in place goes unchecked.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from quark import jsonio
-from quark.compat.wandb.config_sources import plain_config, read_config
+from quark.compat.wandb.config_sources import join_config, plain_config, read_config
 from quark.compat.wandb.errors import ConfigError
 from quark.errors import SchemaValidationError
+
+#: The key that W&B keeps for itself in a run's config: how charts are drawn. Scripts do not see it.
+OWN_KEY = "_wandb"
 
 
 class Config:
@@ -62,6 +66,11 @@ class Config:
         """Return the value of a key, or ``default``."""
         return self._values.get(key, default)
 
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """What ``vars(config)`` gives: transformers looks for the values in its ``_items``."""
+        return {"_items": self._values}
+
     def keys(self) -> list[str]:
         return list(self._values)
 
@@ -101,8 +110,12 @@ class Config:
         self._locked.update(map(str, values))
 
     def merge_locked(self, d: Any, user: str | None = None, **_: object) -> None:
-        """The same as :meth:`update_locked`."""
-        self.update_locked(d, user)
+        """Set the keys of ``d`` for good, as :meth:`update_locked`; a dict is merged into the one
+        that is there."""
+        values = read_config(d)
+        joined = {key: copy.deepcopy(self._values.get(key)) for key in values}
+        join_config(values, joined)
+        self.update_locked(joined, user)
 
     def persist(self) -> None:
         """Keep the config as it is now, with what was changed in place."""

@@ -87,6 +87,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     }
 
 
+def join_config(values: Mapping[str, Any], into: dict[str, Any]) -> None:
+    """Put ``values`` into a config; a dict is joined with the dict that is there."""
+    for key, value in values.items():
+        there = into.get(key)
+        if isinstance(value, dict) and isinstance(there, dict):
+            join_config(value, there)
+        else:
+            into[key] = value
+
+
 def plain_config(value: Any, depth: int = 0) -> Any:
     """Return the plain form of a config value.
 

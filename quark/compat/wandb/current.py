@@ -11,7 +11,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from quark.compat.wandb.errors import Error
+from quark.compat.wandb.errors import Error, UsageError
 from quark.session.registry import EXIT
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ RUN_METHODS = (
     "alert",
     "mark_preempting",
     "pin_config_keys",
+    "log_artifact",
+    "use_artifact",
+    "log_model",
+    "use_model",
+    "link_model",
 )
 
 _namespace: dict[str, Any] = {}
@@ -71,10 +76,17 @@ class BeforeInit:
 
 
 def attach(namespace: dict[str, Any]) -> None:
-    """Take the module's namespace, and put in it what it holds while no run is open."""
+    """Take the module's namespace, and put in it what it holds while no run is open.
+
+    A module that is loaded once more, by ``importlib.reload``, keeps its run.
+    """
     global _namespace
+    run = bound_run()
     _namespace = namespace
-    unbind()
+    if run is None:
+        unbind()
+    else:
+        bind(run)
 
 
 def bind(run: Run) -> None:
@@ -151,7 +163,7 @@ def _before_init(name: str) -> Any:
     def function(*args: Any, **keywords: Any) -> Any:
         run = bound_run()
         if run is None:
-            raise Error(f"No run is open: call wandb.init() before wandb.{name}().")
+            raise UsageError(f"No run is open: call wandb.init() before wandb.{name}().")
         return getattr(run, name)(*args, **keywords)  # imported by name before init()
 
     function.__name__ = function.__qualname__ = name

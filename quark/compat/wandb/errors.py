@@ -6,6 +6,7 @@ is not built yet.
 
 from __future__ import annotations
 
+from quark.compat.wandb.use_counts import refused
 from quark.errors import QuarkError, SettingsError
 
 DOCUMENT = "docs/compat.md"
@@ -13,6 +14,10 @@ DOCUMENT = "docs/compat.md"
 
 class Error(QuarkError):
     """The root of W&B's own errors."""
+
+
+class RowLimitError(Error, ValueError):
+    """A table has more rows than the run's settings allow. The one thing ``log`` raises for."""
 
 
 class CommError(Error):
@@ -56,8 +61,6 @@ class UnsupportedSymbolError(QuarkError, NotImplementedError, AttributeError):
 
 def unsupported(symbol: str) -> UnsupportedSymbolError:
     """Return the error for a symbol that is known and not built, e.g. ``"wandb.Image"``."""
-    from quark.compat.wandb.used import refused  # it knows the table of symbols, which knows this
-
     refused(symbol)
     return UnsupportedSymbolError(
         f"{symbol} is not built into quark.compat.wandb yet. {DOCUMENT} lists what is; guard the "

@@ -1,13 +1,16 @@
-"""What integrations call of ``wandb.util``."""
+"""What integrations call of ``wandb.util`` and ``wandb.sdk.lib.telemetry``."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from quark import jsonio
-from quark.compat.wandb.errors import Error
+from quark.compat.wandb.config_sources import read_config
+from quark.compat.wandb.errors import Error, UsageError
 from quark.compat.wandb.values import plain
 
 
@@ -32,3 +35,41 @@ def get_module(
             return None
         message = required if isinstance(required, str) else f"{name} is needed and not installed."
         raise Error(message) from error
+
+
+def parse_config(
+    params: Any, exclude: Sequence[str] | None = None, include: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return what ``init(config=params)`` would take: ``wandb.helper.parse_config``.
+
+    Raises:
+        UsageError: Both ``exclude`` and ``include`` are given.
+        TypeError: ``params`` is no config.
+    """
+    if exclude and include:
+        raise UsageError("Give exclude or include, not both.")
+    values = {} if params is None else read_config(params)
+    chosen = values.keys() & set(include) if include else values.keys() - set(exclude or ())
+    return {key: value for key, value in values.items() if key in chosen}
+
+
+def load_ipython_extension(shell: Any = None) -> None:
+    """Accept ``%load_ext wandb``; there is no page that a ``%wandb`` could show."""
+
+
+class Telemetry:
+    """Takes what an integration tells W&B of itself, at any depth, and keeps nothing."""
+
+    def __getattr__(self, name: str) -> Telemetry:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Accept it."""
+
+
+@contextlib.contextmanager
+def telemetry_context(run: Any = None, obj: Any = None) -> Iterator[Telemetry]:
+    """Give something to tell; nothing comes of it."""
+    yield Telemetry()

@@ -21,6 +21,7 @@ from quark.clock import parse_timestamp
 from quark.compat.wandb.key_rows import LateFrames, is_late, late_frames, writer_and_seq
 from quark.compat.wandb.row_table import OWN_KEYS, Cell, Entries, Table, joined_rows, table_of
 from quark.records import HistoryValueRecord, RunRecord
+from quark.session.branching import begun_us
 from quark.storage.batch import NO_STEP
 from quark.storage.model import EVERYTHING, KeyStats, RecordFilter, Series, StepRange
 
@@ -53,7 +54,8 @@ def parts(
     keys: Collection[str] | None = None,
 ) -> Iterator[Table | list[dict[str, Any]]]:
     """Yield the rows by step, many at once: as columns, or as dicts where writers overlap."""
-    started = parse_timestamp(run.created_at) / 1e6
+    started_us = parse_timestamp(run.created_at)
+    begun = {} if run.parent_run_id is None else begun_us(store, run.id)
     late = late_frames(store, run.id)
     wanted = frozenset(keys or ()) - OWN_KEYS or None
     stats = [
@@ -63,12 +65,31 @@ def parts(
     ]
     for window in _windows(stats, steps):
         sources = _sources(store, run.id, [each.key for each in stats], wanted, window, late)
-        tables = [table_of(entries, started) for entries in sources.values()]
+        tables = [
+            table_of(entries, begun.get(writer, started_us) / 1e6)
+            for (writer, _), entries in sources.items()
+        ]
         tables.sort(key=lambda table: int(table.steps[0]))
         if all(int(table.steps[-1]) < int(after.steps[0]) for table, after in pairwise(tables)):
             yield from (table if keys is None else table.having(keys) for table in tables)
         else:
             yield joined_rows(tables, keys)
+
+
+def known_keys(store: Store, run: RunRecord) -> dict[str, Any]:
+    """Return the keys of a run's rows with how often each was logged, and the last step."""
+    found: dict[str, int] = {}
+    last = -1
+    for key, stats in store.points.keys(run.id).items():
+        if stats.step_max is not None and key not in _RESERVED:
+            found[key] = stats.count
+            last = max(last, stats.step_max)
+    for record in store.records.read(HistoryValueRecord, run.id):
+        if record.step is not None and record.key not in _RESERVED:
+            found[record.key] = found.get(record.key, 0) + 1
+            last = max(last, record.step)
+    keys = {key: {"typeCounts": [{"count": count}]} for key, count in found.items()}
+    return {"keys": keys, "lastStep": last}
 
 
 def _windows(stats: list[KeyStats], steps: StepRange) -> Iterator[StepRange]:

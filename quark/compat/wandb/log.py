@@ -14,21 +14,26 @@ from __future__ import annotations
 
 import operator
 import struct
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quark.compat.wandb.awaited import AwaitedRow, split
+from quark.compat.wandb.awaited import AwaitedRow, Parts, split
 from quark.compat.wandb.term import termwarn
-from quark.compat.wandb.values import SCALARS, all_texts, flatten, join, merge, paths
+from quark.compat.wandb.values import SCALARS, all_texts, flatten, join, merge, paths, put
 from quark.errors import SchemaValidationError
 
 if TYPE_CHECKING:
     from quark.compat.wandb.definitions import Definitions
+    from quark.compat.wandb.logged_media import Storable, Take, Way
     from quark.pipeline.deferred import Deferred
 
 _all_scalars = SCALARS.issuperset
 _MAX_SHAPES = 4096
+_CHARTS = "quark.compat.wandb.plot.charts"
 
 #: What the journal raises for a row that cannot be one: a key that is no string, a huge step.
 _REFUSALS = (TypeError, SchemaValidationError, struct.error)
@@ -44,6 +49,7 @@ class RowLog:
     __slots__ = (
         "__weakref__",
         "_append",
+        "_arrived",
         "_closed_row",
         "_definitions",
         "_last",
@@ -58,6 +64,7 @@ class RowLog:
 
     def __init__(self, append: Callable[[dict[str, Any], int], int], first_row: int) -> None:
         self._append = append
+        self._arrived: deque[Callable[[], None]] = deque()  # what the summary is to show
         self._row = first_row
         self._closed_row: int | None = None  # the number of the row that was closed last
         self._open: dict[str, Any] = {}  # what the open row holds so far
@@ -149,62 +156,137 @@ class RowLog:
                 f"log() takes a dict of values by their names, not a {type(data).__name__}."
             )
         number = None if step is None else _step_number(step)
-        nested, tensors = split(data if all_texts(map(type, data)) else _with_texts(data))
-        if not tensors and self._short_way and _all_scalars(map(type, nested.values())):
+        if charts := sys.modules.get(_CHARTS):  # as soon as one was made
+            data, drawn = charts.with_tables(data)
+            if drawn:
+                self._draw(drawn)
+        parts = split(data if all_texts(map(type, data)) else _with_texts(data))
+        nested, later = parts.plain, parts.ways
+        if not later and self._short_way and _all_scalars(map(type, nested.values())):
             self.log(nested, number, commit)
             return
         flat_row = flatten(nested)
         if None in flat_row.values():
             self._nulls.update(key for key, value in flat_row.items() if value is None)
         with self._lock:
+            self._show_arrived()
             before = self._row
             row = before if number is None else number
-            self._note_paths(nested, flat_row)
-            if row < before:
-                self._log_late(flat_row, row)
-                return
-            closes = (number is None) if commit is None else commit
-            if self._definitions is not None:
-                awaited = tuple(".".join(way) for way in tensors)
-                missing = self._definitions.missing((*flat_row, *awaited))
-                if missing:
-                    added = self._step_metrics(missing, row)
-                    flat_row.update(added)
-                    nested.update(added)
-            self._row = row + 1 if closes else row
-            try:
-                self._append(flat_row, row)
-            except _REFUSALS as error:
-                self._row = before
-                raise _refusal(data, number) from error
-            if closes and not self._open and self._definitions is None:
-                merge(nested, self._last)
-                self._closed_row = row
+            if later:
+                self._note_paths(shape := parts.shape(), flatten(shape))
             else:
-                self._add_to_row(nested, row, before, closes=closes)
-            if tensors:
-                self._await(AwaitedRow(row, tensors, self._take_awaited))
+                self._note_paths(nested, flat_row)
+            is_late = row < before
+            if is_late:
+                self._log_late(flat_row, row)
+            else:
+                closes = (number is None) if commit is None else commit
+                self._log_parts(parts, flat_row, row, closes=closes)
+        # Outside of the lock: what is done in the background may be done here and now instead.
+        take = self._take_late if is_late else self._take_arrived
+        if parts.tensors:
+            self._await(AwaitedRow(row, parts.tensors, take))
+        if parts.media:
+            self._keep_media(row, parts.media, take, row)
 
-    def _take_awaited(self, nested: dict[str, Any], row: int, time_us: int) -> None:
-        """Put what has arrived from a device into its row, which may be closed by now."""
+    def _log_parts(self, parts: Parts, flat_row: dict[str, Any], row: int, *, closes: bool) -> None:
+        """Log what is plain of a row that is not late."""
+        before, nested = self._row, parts.plain
+        if self._definitions is not None:
+            awaited = tuple(".".join(way) for way in parts.ways)
+            missing = self._definitions.missing((*flat_row, *awaited))
+            if missing:
+                added = self._step_metrics(missing, row)
+                flat_row.update(added)
+                nested.update(added)
+        self._row = row + 1 if closes else row
+        try:
+            self._append(flat_row, row)
+        except _REFUSALS as error:
+            self._row = before
+            raise _refusal(flat_row, row) from error
+        if closes and not self._open and self._definitions is None:
+            merge(nested, self._last)
+            self._closed_row = row
+        else:
+            self._add_to_row(nested, row, before, closes=closes)
+
+    def _take_arrived(self, nested: dict[str, Any], row: int, time_us: int) -> None:
+        """Put what has arrived into its row, which may be closed by now. Takes no lock: who waits
+        for what is on its way may hold one."""
         self._append_at(flatten(nested), row, time_us)
         self._put_awaited(nested)
 
     def _put_awaited(self, nested: dict[str, Any]) -> None:
-        """Put what has arrived into the summary."""
-        with self._lock:
-            if self._definitions is None:
-                merge(nested, self._last)
-            else:
-                self._definitions.close_nested(nested, self._last)
+        """Put what has arrived into the summary, as soon as nobody holds the lock."""
+        self._arrive(partial(self._merge_arrived, nested))
+
+    def _take_late(self, nested: dict[str, Any], row: int, time_us: int) -> None:
+        """Put what has arrived into a row below the open one; the summary stays as it is."""
+        flat_row = flatten(nested)
+        self._note_late(flat_row, row, self._append_at(flat_row, row, time_us))
+
+    def _arrive(self, show: Callable[[], None]) -> None:
+        """Have ``show`` called under the lock, without waiting for it."""
+        self._arrived.append(show)
+        self._show_arrived(waiting=False)
+
+    def _show_arrived(self, *, waiting: bool = True) -> None:
+        """Put what has arrived since into the summary."""
+        while self._arrived and self._lock.acquire(waiting):
+            try:
+                while self._arrived:
+                    self._arrived.popleft()()
+            finally:
+                self._lock.release()
+
+    def _merge_arrived(self, nested: dict[str, Any]) -> None:
+        if self._definitions is None:
+            merge(nested, self._last)
+        else:
+            self._definitions.close_nested(nested, self._last)
+
+    def _put_in_summary(self, media: Mapping[Way, Storable]) -> None:
+        """Have media stored later that the script has set in the summary."""
+        ways = tuple(media)
+
+        def take(nested: dict[str, Any], row: int, time_us: int) -> None:
+            for way in ways:
+                if len(way) == 1:  # at once, lest it is lost with the process
+                    self._append_summary({way[0]: nested[way[0]]}, row)
+            self._arrive(partial(self._set_arrived, nested, ways))
+
+        self._keep_media(self._row, media, take, "summary")
+
+    def _set_arrived(self, nested: dict[str, Any], ways: tuple[Way, ...]) -> None:
+        for way in ways:
+            value: Any = nested
+            for part in way:
+                value = value[part]
+            put(way, value, self._last)
+            self._summary_changed(way, removed=False)
+
+    def _summary_changed(self, path: tuple[str, ...], *, removed: bool) -> None:
+        """Keep what the script changed in the summary; overridden where that can be kept."""
+
+    def _append_summary(self, values: dict[str, Any], row: int) -> None:
+        """Append values of the summary; overridden where that can be done."""
+
+    def _keep_media(
+        self, row: int, media: Mapping[Way, Storable], take: Take, step: int | str
+    ) -> None:
+        """Have media stored later; overridden where that can be done."""
+
+    def _draw(self, charts: Mapping[tuple[str, ...], Any]) -> None:
+        """Keep how the tables of charts are drawn; overridden where that can be kept."""
 
     def _await(self, row: Deferred) -> None:
         """Have ``row`` resolved later; at once where nothing runs in the background."""
         row.resolve()
 
-    def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> None:
-        """Append a part of a row that was logged at an earlier moment."""
-        self._append(row, step)
+    def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> int:
+        """Append a part of a row that was logged at an earlier moment; return its frame."""
+        return self._append(row, step)
 
     def _log_late(self, row: dict[str, Any], step: int) -> None:
         if not self._warned_late:

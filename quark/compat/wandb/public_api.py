@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from quark.compat.wandb.api_filters import check_filters, matches, sort_key
-from quark.compat.wandb.api_people import ApiProject, ApiProjects, ApiUser
+from quark.compat.wandb.api_artifact_queries import ArtifactQueries
+from quark.compat.wandb.api_creation import (
+    DEFAULT_PROJECT,
+    create_project,
+    create_run,
+    known_projects,
+    new_run,
+)
+from quark.compat.wandb.api_people import ApiProject, ApiProjects, ApiTeam, ApiUser
 from quark.compat.wandb.api_run import ApiRun
+from quark.compat.wandb.api_runs import OLDEST_FIRST, Runs
 from quark.compat.wandb.environment import read_environment
-from quark.compat.wandb.errors import CommError
+from quark.compat.wandb.errors import CommError, Error, unsupported
+from quark.compat.wandb.naming import check_id, check_project, generate_id
 from quark.compat.wandb.place import quark_settings
 from quark.compat.wandb.reading import reading
 from quark.compat.wandb.settings import KNOWN, Settings
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.errors import RunNotFoundError, SessionStoreError
-from quark.settings import Settings as QuarkSettings
 from quark.storage.model import RunQuery
 
-NEWEST_LAST = "+created_at"
+if TYPE_CHECKING:
+    from quark.compat.wandb.api_sweeps import ApiSweep
 
 
-class Api:
+class Api(ArtifactQueries):
     """Reads runs back. It needs no key; ``overrides`` may hold ``entity``, ``project`` and
     ``dir``, the storage directory."""
 
@@ -51,9 +59,9 @@ class Api:
         return ApiUser(self.default_entity)
 
     def projects(self, entity: str | None = None, per_page: int = 200) -> ApiProjects:
-        """Return the projects that have runs, of ``entity`` or of all."""
+        """Return the projects that have runs or were created, of ``entity`` or of all."""
         with reading(self._where) as store:
-            found = store.records.list_projects()
+            found = known_projects(store)
         return ApiProjects(
             [ApiProject(record) for record in found if entity in (None, record.workspace)]
         )
@@ -62,12 +70,80 @@ class Api:
         """Return one project.
 
         Raises:
-            CommError: It has no runs.
+            CommError: There is none of this name.
         """
         for project in self.projects(entity):
             if project.name == name:
                 return project
         raise CommError(f"No project {name!r} in {self._where.storage_path}.")
+
+    def create_project(self, name: str, entity: str | None = None) -> None:
+        """Make a project that has no runs yet; one that is there already is left as it is.
+
+        Raises:
+            UsageError: ``name`` cannot be the name of a project.
+        """
+        with reading(self._where) as store:
+            create_project(store, check_project(name), entity or self.default_entity)
+
+    def create_run(
+        self,
+        *,
+        run_id: str | None = None,
+        project: str | None = None,
+        entity: str | None = None,
+    ) -> ApiRun:
+        """Create a run that nobody writes into yet; ``init(id=..., resume="must")`` goes on with
+        it.
+
+        Raises:
+            UsageError: The id or the project cannot be used, or there is such a run already.
+        """
+        run = new_run(
+            run_id=check_id(run_id or generate_id()),
+            project=check_project(project or self._project or DEFAULT_PROJECT),
+            workspace=entity or self.default_entity,
+        )
+        with reading(self._where, run.id) as store:
+            return ApiRun(self._where, create_run(store, run))
+
+    def user(self, username_or_email: str) -> ApiUser | None:
+        """Return the workspace of that name as a user; None if it has no runs."""
+        return next(iter(self.users(username_or_email)), None)
+
+    def users(self, username_or_email: str) -> list[ApiUser]:
+        """Return the workspaces of that name as users: one or none."""
+        names = {self.default_entity, *(project.entity for project in self.projects())}
+        return [ApiUser(name) for name in sorted(names) if name == username_or_email]
+
+    def team(self, team: str) -> ApiTeam:
+        """Return a workspace as a team of one."""
+        return ApiTeam(team)
+
+    @property
+    def user_agent(self) -> str:
+        return "W&B Public Client 0.31.0"
+
+    def from_path(self, path: str) -> Any:
+        """Return the project, run or sweep that ``project``, ``entity/project``,
+        ``entity/project/id`` or ``entity/project/runs/id`` (``sweeps``) names.
+
+        Raises:
+            Error: The path names none of these.
+        """
+        parts = path.strip("/ ").split("/")
+        if len(parts) < 3:
+            return self.project(parts[-1], parts[0] if len(parts) > 1 else None)
+        if len(parts) == 3 or (len(parts) == 4 and parts[2].startswith("run")):
+            return self.run(path.strip("/ "))
+        if len(parts) == 4 and parts[2].startswith("sweep"):
+            return self.sweep(path.strip("/ "))
+        if len(parts) == 4 and parts[2].startswith("report"):
+            raise unsupported("wandb.Api.reports")
+        raise Error(
+            f"Path {path!r} is none of 'project', 'entity/project', 'entity/project/runs/id' and "
+            "'entity/project/sweeps/id'."
+        )
 
     def flush(self) -> None:
         """Nothing is held back: every call reads anew."""
@@ -108,7 +184,7 @@ class Api:
         self,
         path: str | None = None,
         filters: Mapping[str, Any] | None = None,
-        order: str = NEWEST_LAST,
+        order: str = OLDEST_FIRST,
         per_page: int = 50,
         include_sweeps: bool = True,
         lazy: bool = True,
@@ -117,58 +193,33 @@ class Api:
 
         Args:
             filters: MongoDB's words on ``config.x``, ``summary_metrics.x``, ``tags``, ``state``,
-                ``group``, ``display_name``, ``jobType`` and other fields.
+                ``group``, ``display_name``, ``jobType``, ``created_at`` and other fields.
             order: ``created_at``, ``summary_metrics.x`` and the like, with ``-`` before it for
                 the highest first.
+            per_page: How many runs are read at once.
+            include_sweeps: Accepted; a sweep is read when it is asked for.
+            lazy: Accepted; config and summary are read when they are asked for.
+
+        Raises:
+            ValueError: ``filters`` hold a word that is not understood.
         """
         parts = [part for part in (path or "").split("/") if part]
         query = RunQuery(
             project=parts[-1] if parts else self._project,
             workspace=parts[0] if len(parts) > 1 else None,
-            newest_first=False,
         )
-        check_filters(filters or {})
-        return Runs(self._where, query, dict(filters or {}), order)
+        return Runs(self._where, query, filters, order, per_page)
+
+    def sweep(self, path: str = "") -> ApiSweep:
+        """Return a sweep by ``id``, ``project/id`` or ``entity/project/id``.
+
+        Raises:
+            SweepNotFoundError: There is no such sweep; a CommError and a ValueError.
+            UsageError: ``path`` is none of these.
+        """
+        from quark.compat.wandb.api_sweeps import find_sweep
+
+        return find_sweep(self._where, path, ApiRun)
 
     def __getattr__(self, name: str) -> Any:
         raise refuse_attribute("Api", name)
-
-
-class Runs:
-    """What :meth:`Api.runs` found: a sequence. The store is asked when it is first used."""
-
-    def __init__(
-        self, where: QuarkSettings, query: RunQuery, filters: Mapping[str, Any], order: str
-    ) -> None:
-        self._where = where
-        self._query = query
-        self._filters = filters
-        self._order = order
-
-    @cached_property
-    def _runs(self) -> list[ApiRun]:
-        with reading(self._where) as store:
-            records = store.records.list_runs(self._query)
-        found = [ApiRun(self._where, record) for record in records]
-        if self._filters:
-            found = [run for run in found if matches(run, self._filters)]
-        return sorted(found, key=sort_key(self._order), reverse=self._order.startswith("-"))
-
-    def __bool__(self) -> bool:
-        return bool(self._runs)
-
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    def __iter__(self) -> Iterator[ApiRun]:
-        return iter(self._runs)
-
-    @overload
-    def __getitem__(self, index: int) -> ApiRun: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[ApiRun]: ...
-    def __getitem__(self, index: int | slice) -> ApiRun | list[ApiRun]:
-        return self._runs[index]
-
-    def __repr__(self) -> str:
-        return f"<Runs: {len(self._runs)}>"

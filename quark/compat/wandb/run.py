@@ -212,6 +212,7 @@ class Run(RunSaving, RunArtifacts):
     def _write_last_values(self) -> None:
         """Write what is only known at the end; also called when a signal ends the process."""
         if not self.inherited and not self._session.ended:
+            self._save_in_a_hurry()
             if self in FOLLOWING:
                 FOLLOWING[self].close_all(self)
             self._config.persist()

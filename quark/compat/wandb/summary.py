@@ -6,10 +6,17 @@ Nested dicts come back as :class:`SubSummary`, which writes through to the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from quark.compat.wandb.awaited import split
 from quark.compat.wandb.errors import MissingKeyError
-from quark.compat.wandb.values import plain
+from quark.compat.wandb.values import plain, put
+
+if TYPE_CHECKING:
+    from quark.compat.wandb.logged_media import Storable, Way
+
+    #: Is given the media that were set in a summary, by the way to them.
+    Later = Callable[[Mapping[Way, Storable]], None]
 
 
 class Changed(Protocol):
@@ -18,17 +25,24 @@ class Changed(Protocol):
     def __call__(self, path: tuple[str, ...], *, removed: bool) -> None: ...
 
 
+_OWN = frozenset({"_values", "_changed", "_later", "_clock_values", "_settle"})
+
+
 class SubSummary(MutableMapping[str, Any]):
     """A dict inside the summary, by item and by attribute."""
 
-    __slots__ = ("_changed", "_values")
+    __slots__ = ("_changed", "_later", "_values")
 
     _values: dict[str, Any]
     _changed: Changed
+    _later: Later
 
-    def __init__(self, values: dict[str, Any], changed: Changed) -> None:
+    def __init__(
+        self, values: dict[str, Any], changed: Changed, later: Later = lambda media: None
+    ) -> None:
         object.__setattr__(self, "_values", values)
         object.__setattr__(self, "_changed", changed)
+        object.__setattr__(self, "_later", later)
 
     def __getitem__(self, key: str) -> Any:
         try:
@@ -44,7 +58,7 @@ class SubSummary(MutableMapping[str, Any]):
             self._note((key,), removed=True)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_values", "_changed", "_clock_values", "_settle"):
+        if name.startswith("__") or name in _OWN:
             raise AttributeError(name)  # a copy that is not filled yet
         return self[name]
 
@@ -80,7 +94,14 @@ class SubSummary(MutableMapping[str, Any]):
         for key, value in values.items():
             if not isinstance(key, str):
                 raise TypeError(f"The summary takes strings as keys, not {key!r}.")
-            kept = plain(value)
+            parts = split({key: value})
+            for way, tensor in parts.tensors.items():
+                put(way, plain(tensor), parts.plain)
+            if parts.media:
+                self._later(parts.media)
+                if key not in parts.plain:
+                    continue
+            kept = parts.plain.get(key)
             if kept is None:
                 self._values.pop(key, None)
             else:
@@ -93,7 +114,9 @@ class SubSummary(MutableMapping[str, Any]):
     def _wrapped(self, key: str, value: Any) -> Any:
         if type(value) is dict:
             return SubSummary(
-                value, lambda path, *, removed: self._note((key, *path), removed=removed)
+                value,
+                lambda path, *, removed: self._note((key, *path), removed=removed),
+                lambda media: self._later({(key, *way): found for way, found in media.items()}),
             )
         return value
 
@@ -117,8 +140,9 @@ class Summary(SubSummary):
         changed: Changed,
         clock_values: Callable[[], dict[str, Any]],
         settle: Callable[[], None] = lambda: None,
+        later: Later = lambda media: None,
     ) -> None:
-        super().__init__(values, changed)
+        super().__init__(values, changed, later)
         object.__setattr__(self, "_clock_values", clock_values)
         object.__setattr__(self, "_settle", settle)
 

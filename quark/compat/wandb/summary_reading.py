@@ -34,6 +34,8 @@ from quark.records import (
     RunRecord,
     SummaryUpdateRecord,
 )
+from quark.session.reading import deliver_tail
+from quark.settings import Settings
 from quark.storage.model import KeyStats
 
 if TYPE_CHECKING:
@@ -61,6 +63,13 @@ def last_values(store: Store, run: RunRecord) -> tuple[dict[str, Any], int]:
     """Return the run's summary without W&B's own keys, and the number of its next row."""
     state = _Reader(store, run.id).state(with_definitions=False)
     return state.values, state.next_row
+
+
+def joint_summary(store: Store, run_id: str, settings: Settings) -> dict[str, Any]:
+    """Return the summary of a run that other processes write into too, with its last step."""
+    deliver_tail(store, run_id, settings)
+    values, next_row = last_values(store, store.records.get_run(run_id))
+    return {**values, "_step": next_row - 1} if next_row else values
 
 
 def summary_with_clock(store: Store, run: RunRecord) -> dict[str, Any]:

@@ -4,53 +4,72 @@ from __future__ import annotations
 
 _INIT = """
 entity project dir id name notes tags config config_exclude_keys config_include_keys
-allow_val_change group job_type mode reinit resume save_code settings
+allow_val_change group job_type mode reinit resume save_code settings monitor_gym sync_tensorboard
+tensorboard fork_from resume_from
 """
 
 WORKS: dict[str, str] = {
     "module": """
-api apis attach AlertLevel Api CommError Config Error Histogram Run Settings UsageError __version__
-alert annotations config define_metric ensure_configured env errors finish init join log login
-mark_preempting pin_config_keys require run save sdk setup summary teardown termerror termlog
-termsetup termwarn unwatch util wandb_lib wandb_sdk watch
+EvalTable JoinedTable plot plot_table Table visualize
+__version__ alert AlertLevel annotations api Api apis attach Audio box3d catboost Classes CommError
+Config config data_types define_metric ensure_configured env Error errors finish Graph gym Histogram
+Html Image init integration join keras lightgbm log login mark_preempting Molecule Object3D patched
+pin_config_keys Plotly require Run run sacred save sdk Settings setup sklearn summary teardown
+tensorboard tensorflow termerror termlog termsetup termwarn unwatch UsageError util Video wandb_lib
+wandb_sdk wandb_torch watch xgboost restore
+agent agents controller sweep wandb_agent
+Artifact ArtifactTTL link_model log_artifact log_model use_artifact use_model
 """,
     "init": _INIT,
     "Run": """
 alert config config_static define_metric dir disabled entity finish group id job_type log
 mark_preempting name notes offline path pin_config_keys project project_url resumed save settings
 start_time starting_step step summary sweep_id sweep_url sync_dir tags unwatch url watch write_logs
+finish_artifact link_artifact link_model log_artifact log_model upsert_artifact use_artifact
+use_model display log_code restore status to_html
 """,
     "Config": "as_dict get items keys merge_locked persist setdefaults update update_locked",
     "Summary": "get keys update",
     "Settings": """
+table_raise_on_max_row_limit_exceeded
 console entity mode project quiet reinit resume root_dir run_group run_id run_job_type run_name
-run_notes run_tags silent config_paths disable_code disable_git git_commit git_remote_url host
-ignore_globs notebook_name program save_code sweep_id symlink use_dot_wandb username x_files_dir
+run_notes run_tags silent sync_tensorboard config_paths disable_code disable_git git_commit
+git_remote_url host ignore_globs notebook_name program save_code sweep_id symlink use_dot_wandb
+username x_files_dir
 x_disable_stats x_label x_primary x_start_time x_stats_sampling_interval x_sync_dir_suffix
 x_update_finish_state
+sweep_param_path code_dir fork_from resume_from
 """,
-    "Api": "default_entity flush project projects run runs viewer",
+    "Api": """
+create_project create_run from_path team user user_agent users
+default_entity flush project projects run runs viewer sweep artifact artifact_collection
+artifact_collection_exists artifact_collections artifact_exists artifact_type artifact_types
+artifact_versions artifacts
+""",
     "Api run": """
+beta_scan_history create display load_full_data snake_to_camel to_html update_state upload_file
 config console_logs delete entity file files history id json_config lastHistoryStep load metadata
 name path rawconfig save scan_history state storage_id summary summary_metrics system_metrics
 update url user username wait_until_finished group job_type tags notes created_at project
+sweep sweep_name
+log_artifact logged_artifacts use_artifact used_artifacts
 """,
 }
 
 NO_OP: dict[str, str] = {
     "module": "",
-    "init": "force tensorboard monitor_gym anonymous",
+    "init": "force anonymous",
     "Settings": """
 allow_media_symlink allow_offline_artifacts allow_val_change anonymous api_key app_url_override
-azure_account_url_to_access_key base_url capture_loggers code_dir console_chunk_max_bytes
+azure_account_url_to_access_key base_url capture_loggers console_chunk_max_bytes
 console_chunk_max_seconds console_multipart credentials_file disable_git_fork_point
-disable_job_creation docker email finish_timeout finish_timeout_raises force fork_from git_remote
+disable_job_creation docker email finish_timeout finish_timeout_raises force git_remote
 git_root heartbeat_seconds http_proxy https_proxy identity_token_file init_timeout
 insecure_disable_ssl job_name job_source label_disable launch launch_config_path login_timeout
 max_end_of_run_history_metrics max_end_of_run_summary_metrics organization program_abspath
-program_relpath relogin resume_from resumed sagemaker_disable settings_system show_colors
+program_relpath relogin resumed sagemaker_disable settings_system show_colors
 show_emoji show_errors show_info show_warnings stop_fn stop_on_fatal_error strict summary_timeout
-summary_warnings sweep_param_path sync_tensorboard table_raise_on_max_row_limit_exceeded
+summary_warnings
 x_cli_only_mode x_disable_machine_info x_disable_meta x_disable_viewer x_executable
 x_extra_http_headers x_file_stream_max_bytes x_file_stream_max_line_bytes x_file_stream_no_gzip
 x_file_stream_retry_max x_file_stream_retry_wait_max_seconds x_file_stream_retry_wait_min_seconds
@@ -73,34 +92,32 @@ x_transaction_log_flush_interval
 
 LATER: dict[str, str] = {
     "module": """
-Artifact ArtifactTTL Audio Classes EvalTable Graph Html Image JoinedTable Molecule
-Object3D Plotly Table Video agent agents analytics box3d catboost controller data_types gym helper
-integration jupyter keras lightgbm link_model log_artifact log_model patched plot plot_table
-profiler proto restore sacred sagemaker_auth sklearn sweep tensorboard tensorflow trigger
-use_artifact use_model visualize wandb wandb_agent wandb_torch xgboost
+analytics helper jupyter
+profiler proto sagemaker_auth
+trigger wandb
 """,
-    "init": "resume_from fork_from sync_tensorboard",
-    "Run": """
-display finish_artifact link_artifact link_model log_artifact log_code log_model restore status
-to_html upsert_artifact use_artifact use_model
-""",
+    "init": "",
+    "Run": "",
     "Api": """
-artifact artifact_collection artifact_collection_exists artifact_collections artifact_exists
-artifact_type artifact_types artifact_versions artifacts automation automations create_automation
-create_custom_chart create_project create_registry create_run create_run_queue create_team
-create_user delete_automation from_path integrations job list_jobs organization
-queued_run registries registry reports run_queue slack_integrations sweep sync_tensorboard team
-update_automation upsert_run_queue user user_agent users webhook_integrations
+
+automation automations create_automation
+create_custom_chart create_registry create_run_queue create_team
+create_user delete_automation integrations job list_jobs organization
+queued_run registries registry reports run_queue slack_integrations sync_tensorboard
+update_automation upsert_run_queue webhook_integrations
 """,
-    "Api run": """
-beta_scan_history create display download_history_exports load_full_data log_artifact
-logged_artifacts snake_to_camel stop sweep sweep_name to_html update_state
-upload_file use_artifact used_artifacts
-""",
+    "Api run": "download_history_exports stop",
 }
 
 #: What differs, or why nothing comes of it.
 NOTES: dict[tuple[str, str], str] = {
+    ("module", "sweep"): "The store keeps the sweep; also takes a YAML file.",
+    ("module", "agent"): "A trial that is stopped early ends by an exception out of `log`.",
+    ("module", "agents"): "`pyagent`.",
+    ("module", "controller"): "Steers a sweep of the local store.",
+    ("module", "wandb_agent"): "`agent`.",
+    ("Api", "sweep"): "`set_state` pauses, resumes, stops and cancels.",
+    ("Api run", "sweep"): "None for a run of no sweep.",
     ("module", "login"): "There is nothing to log in to: always False, never a question.",
     ("module", "setup"): "Nothing is started; returns an object without use.",
     ("module", "require"): "Accepts every feature.",
@@ -115,6 +132,18 @@ NOTES: dict[tuple[str, str], str] = {
     ("module", "wandb_sdk"): "`sdk`, as far as it is used.",
     ("module", "log"): "A row below the open step is kept at its own step, not dropped.",
     ("module", "Histogram"): "Numbers that are not finite are left out.",
+    ("module", "Image"): "Floats in [0, 1] and [-1, 1] are scaled, as before 0.31; lists keep all "
+    "their images; encoded in the background.",
+    ("module", "Video"): "Frames are encoded in the background.",
+    ("module", "Audio"): "Samples are encoded in the background.",
+    ("module", "Html"): "`inject` does not link W&B's style sheet.",
+    ("module", "Graph"): "`from_keras` raises: what it reads is gone since Keras 3.",
+    ("module", "box3d"): "Keeps the signs of the quaternion.",
+    ("module", "Table"): "All rows are kept; a table that was changed is kept as it is, however "
+    "often it is logged.",
+    ("module", "EvalTable"): "A table that says which columns are inputs, outputs and scores.",
+    ("module", "JoinedTable"): "Can be logged without an artifact.",
+    ("module", "plot"): "`pr_curve` and `roc_curve` need no scikit-learn and keep all points.",
     ("module", "watch"): "Gradients are those in `.grad` at the end of the backward pass; "
     "of more than 4,096 elements a sample is counted.",
     ("Run", "watch"): "Gradients are those in `.grad` at the end of the backward pass; "
@@ -126,11 +155,17 @@ NOTES: dict[tuple[str, str], str] = {
     ("init", "id"): "A known id without `resume` goes on with that run, with a warning.",
     ("init", "resume"): "Works without a server.",
     ("init", "anonymous"): "There are no accounts.",
+    ("init", "sync_tensorboard"): "Events are logged as they are written, texts and "
+    "hyperparameters too; `run.step` counts their rows.",
     ("Run", "log"): "A row below the open step is kept at its own step, not dropped.",
     ("Run", "name"): "Always set, also offline.",
     ("Run", "summary"): "Can be read after `finish`; `in`, `len` and `items` work.",
     ("Run", "alert"): "An event of the run and a line on the terminal.",
-    ("Run", "save"): "Copies, whatever the policy; a file that changes later is not followed.",
+    ("Run", "save"): "Keeps copies, not links; `live` also takes files that come later.",
+    ("Run", "to_html"): "A small table: there is no page to show.",
+    ("Run", "status"): "Counts what this process logged.",
+    ("init", "fork_from"): "Works offline too.",
+    ("init", "resume_from"): "Works offline too; the whole run stays, as `<id>~1`.",
     ("Run", "dir"): "W&B's folder; a link to `.quark/runs/<id>/files`.",
     ("Settings", "ignore_globs"): "`save` leaves out what they fit.",
     ("Settings", "x_primary"): "Not given: the process that starts a shared run ends it.",
@@ -145,9 +180,21 @@ NOTES: dict[tuple[str, str], str] = {
     ("Api run", "username"): "The workspace.",
     ("Api run", "delete"): "Refuses a run that a process still writes into.",
     ("Api run", "files"): "What lies in `run.dir`.",
-    ("Api run", "wait_until_finished"): "Returns at once.",
+    ("Api run", "update_state"): "`failed` for a run that nobody writes into; nothing else.",
+    ("Api run", "to_html"): "A small table: there is no page to show.",
+    ("Api", "team"): "The workspace, as a team of one.",
+    ("Api", "user"): "The workspace, as a user.",
+    ("Api", "users"): "The workspace, as a user.",
     ("Api run", "scan_history"): "NaN and the infinities are floats, not strings.",
     ("Api run", "metadata"): "Made from the files in the run's folder; without GPUs and packages.",
+    ("module", "Artifact"): "Files are copied into the store when they are added; versions, "
+    "aliases and lineage work without a server.",
+    ("module", "ArtifactTTL"): "There are no teams: `INHERIT` means for ever.",
+    ("Run", "use_artifact"): "Works offline too.",
+    ("Run", "link_artifact"): "Works offline too; a registry is a project of the store.",
+    ("Run", "link_model"): "Works offline too; a registry is a project of the store.",
+    ("Run", "use_model"): "Works offline too.",
+    ("Api", "artifacts"): "All at once; pages are accepted and not needed.",
     ("Run", "write_logs"): "Kept as a console line, also in `output.log`.",
     ("Settings", "console"): "All but `off` mean `wrap`.",
     ("Api run", "console_logs"): "A sequence; all lines are read at once.",

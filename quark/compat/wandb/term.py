@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quark import ui
+from quark.compat.wandb.use_counts import warned
 
 _silent = False
 
@@ -35,8 +36,6 @@ def termsetup(*_: object, **__: object) -> None:
 def warn_once(key: str, message: str) -> None:
     """Warn the first time this process comes here with ``key``, and count it for
     ``wandb.compat_report()`` each time."""
-    from quark.compat.wandb.used import warned  # it knows the table of symbols, which warns
-
     warned(key, message)
     if not _silent:
         ui.warn_once(f"wandb {key}", message)

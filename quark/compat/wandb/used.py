@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from quark.compat.wandb.errors import DOCUMENT
 from quark.compat.wandb.symbols import SYMBOLS
+from quark.compat.wandb.use_counts import COUNTS, count
 
 C = TypeVar("C", bound=type)
 
@@ -51,8 +52,8 @@ class CompatReport(tuple[Use, ...]):
             "warned": "done otherwise",
             "differs": "works differently",
         }
-        counts = [(len(self.named(state)), word) for state, word in words.items()]
-        said = ", ".join(f"{count} {word}" for count, word in counts if count)
+        found = [(len(self.named(state)), word) for state, word in words.items()]
+        said = ", ".join(f"{number} {word}" for number, word in found if number)
         first = self[0].name if self else ""
         return f"{said} (first: {first}); wandb.compat_report() lists all" if said else ""
 
@@ -71,9 +72,6 @@ class CompatReport(tuple[Use, ...]):
     __repr__ = __str__
 
 
-_counts: dict[tuple[str, str], list[Any]] = {}  # (state, name): [note, count]
-
-
 def compat_report() -> CompatReport:
     """Return what this process has used so far that is approximated, ignored or refused here.
 
@@ -83,25 +81,15 @@ def compat_report() -> CompatReport:
     ['wandb.login']
     """
     states = list(MEANINGS)
-    found = sorted(_counts.items(), key=lambda item: states.index(item[0][0]))
-    return CompatReport(Use(name, state, note, count) for (state, name), (note, count) in found)
+    found = sorted(COUNTS.items(), key=lambda item: states.index(item[0][0]))
+    return CompatReport(Use(name, state, note, times) for (state, name), (note, times) in found)
 
 
 def use(part: str, name: str) -> None:
     """Count a use of a symbol, if it is not as W&B's."""
     symbol = SYMBOLS.get((part, name))
     if symbol is not None and symbol.state in ("differs", "no-op"):
-        _count(symbol.state, shown(part, name), symbol.note)
-
-
-def warned(key: str, message: str) -> None:
-    """Count something that was done otherwise than W&B would have done it."""
-    _count("warned", key, message)
-
-
-def refused(symbol: str) -> None:
-    """Count a symbol that was asked for and is not supported."""
-    _count("refused", symbol, "")
+        count(symbol.state, shown(part, name), symbol.note)
 
 
 def shown(part: str, name: str) -> str:
@@ -144,7 +132,3 @@ def counted_methods(part: str, *, leave: frozenset[str] = frozenset()) -> Callab
         return owner
 
     return decorate
-
-
-def _count(state: str, name: str, note: str) -> None:
-    _counts.setdefault((state, name), [note, 0])[1] += 1

@@ -266,7 +266,7 @@ def _array(value: Any, depth: int) -> Any:
 
 
 def _histogram(array: Any) -> dict[str, Any]:
-    from quark.compat.wandb.histogram import count
+    from quark.compat.wandb.counts import count
 
     counts, edges = count(array, HISTOGRAM_BINS)
     return {"_type": "histogram", "values": counts, "bins": edges}

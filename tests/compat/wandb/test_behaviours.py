@@ -14,7 +14,7 @@ pytestmark = pytest.mark.wandb_parity
 
 GROUPS = (
     *("log", "summary", "config", "lifecycle", "endings", "environment", "console"),
-    "watch",
+    *("watch", "saving", "branching"),
 )
 LISTED = {name for difference in DIFFERENCES for name in difference.shown_by}
 

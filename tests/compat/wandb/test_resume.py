@@ -31,10 +31,12 @@ elif state == "failed":
     run.finish(exit_code=3)
 elif state == "crashed":
     os.kill(os.getpid(), signal.SIGKILL)
+elif state == "interrupted":
+    os.kill(os.getpid(), signal.SIGTERM)
 print("ready", flush=True)
 sys.stdin.readline()
 """
-STATES = ("finished", "failed", "crashed", "running")
+STATES = ("finished", "failed", "crashed", "interrupted", "running")
 
 
 @contextlib.contextmanager
@@ -98,7 +100,7 @@ def test_auto_without_an_id_goes_on_only_with_what_did_not_end_well(state: str) 
     with left(state):
         run = init(resume="auto")
 
-        assert (run.id == "r") == run.resumed == (state in ("failed", "crashed"))
+        assert (run.id == "r") == run.resumed == (state in ("failed", "crashed", "interrupted"))
         run.finish()
 
 
@@ -140,3 +142,74 @@ def test_a_run_that_is_killed_twice_has_one_summary() -> None:
     assert found.summary["loss"] == {"mean": 5.5, "first": 0}
     assert found.summary["n"] == {"x": 2}
     assert found.lastHistoryStep == 3
+
+
+def test_a_deleted_run_is_unknown() -> None:
+    with init(id="r") as run:
+        run.log({"a": 1})
+    wandb.Api().run("r").delete()
+
+    with pytest.raises(wandb.UsageError, match="no run 'r'"):
+        init(id="r", resume="must")
+    with init(id="r", resume="allow") as run:
+        assert (run.resumed, run.step) == (False, 0)
+        run.log({"a": 2})
+    assert [row["a"] for row in wandb.Api().run("r").scan_history()] == [2]
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing put into the store."""
+    monkeypatch.setenv("QUARK_MODE", "offline")
+
+
+KILLED = """
+import os, signal
+import quark.compat.wandb as wandb
+run = wandb.init(id="r", project="p", resume="allow", config={"lr": 1}, settings={"silent": True})
+run.define_metric("loss", summary="min")
+run.log({"loss": 3 + run.step, "n": {"x": 1}})
+run.summary["best"] = 9
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("resume", ["allow", "must", "auto"])
+def test_a_run_that_nothing_was_delivered_of_is_gone_on_with(
+    resume: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED], check=False, cwd=os.getcwd())
+
+    run = init(resume=resume, **({} if resume == "auto" else {"id": "r"}))
+
+    assert (run.id, run.resumed, run.step, dict(run.config)) == ("r", True, 2, {"lr": 1})
+    assert (run.summary["loss"]["min"], run.summary["best"], run.summary["n"]["x"]) == (3, 9, 1)
+    run.log({"loss": 1})
+    assert [row["loss"] for row in wandb.Api().run("r").scan_history()] == [3, 4, 1]
+    run.finish()
+    with init(id="r", resume="must") as run:
+        assert run.step == 3
+        run.log({"loss": 7})
+    with pytest.raises(wandb.UsageError, match="exists"):
+        init(id="r", resume="never")
+    with pytest.raises(wandb.UsageError):
+        init(id="unknown", resume="must")
+    with pytest.raises(wandb.CommError, match="offline"):
+        init(fork_from="r?_step=1")
+    assert len(wandb.Api().runs("p")) == 0
+
+    monkeypatch.delenv("QUARK_MODE")
+    found = wandb.Api().run("r")  # now everything is delivered, in the order in which it came
+    assert [row["loss"] for row in found.scan_history()] == [3, 4, 1, 7]
+    assert (found.state, found.summary["loss"], found.config) == ("finished", {"min": 1}, {"lr": 1})
+    assert [run.id for run in wandb.Api().runs("p")] == ["r"]
+
+
+@pytest.mark.usefixtures("offline")
+def test_auto_begins_anew_where_all_ended_well() -> None:
+    init(id="r").finish()
+
+    with init(resume="auto") as run:
+        assert (run.id == "r", run.resumed) == (False, False)

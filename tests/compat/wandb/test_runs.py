@@ -122,9 +122,6 @@ def test_old_keywords_are_taken_and_unknown_ones_are_not() -> None:
 
     with pytest.raises(TypeError, match="no argument 'lerning_rate'"):
         init(lerning_rate=1)
-    for later in ({"fork_from": "x?_step=1"}, {"resume_from": "x?_step=1"}):
-        with pytest.raises(NotImplementedError, match=r"docs/compat\.md"):
-            init(**later)
 
 
 # -- going on ------------------------------------------------------------------------------------

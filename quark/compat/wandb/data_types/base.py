@@ -7,9 +7,12 @@ value is refused there, and ``log`` has nothing to do but to hand the value over
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, Self
+
+#: The ``_type`` of what stands for a value that could not be kept.
+LOST_TYPE = "lost-media"
 
 
 class KeptFile(NamedTuple):
@@ -81,3 +84,39 @@ class Media(WBValue):
             OSError: A file cannot be read.
         """
         raise NotImplementedError
+
+    def in_artifact(self, keeper: Keeper) -> dict[str, Any]:
+        """Keep the value's files in an artifact and return the JSON that is written there for it.
+
+        Only tables are written otherwise than in a run.
+        """
+        return self.stored(keeper)
+
+
+class BatchableMedia(Media):
+    """Media of which several, in a list, are kept as one value of a ``_type`` of its own."""
+
+    _caption: str | None = None
+
+    @classmethod
+    def stored_list(cls, values: Sequence[Self], keeper: Keeper) -> dict[str, Any] | list[Any]:
+        """Keep several values of this class; return the JSON that stands for all of them."""
+        return cls._listed(values, stored_each(values, keeper))
+
+    @classmethod
+    def _listed(
+        cls, values: Sequence[Self], kept: list[dict[str, Any]]
+    ) -> dict[str, Any] | list[Any]:
+        """Return the JSON for values that are kept already."""
+        return kept
+
+
+def stored_each(values: Sequence[Media], keeper: Keeper) -> list[dict[str, Any]]:
+    """Keep several values one by one."""
+    return [value.stored(keeper.within(str(position))) for position, value in enumerate(values)]
+
+
+def captions_of(values: Sequence[BatchableMedia]) -> list[str | None] | bool:
+    """Return the captions of several values; False if the first has none, as W&B has it."""
+    captions = [value._caption for value in values]
+    return captions if captions and captions[0] is not None else False

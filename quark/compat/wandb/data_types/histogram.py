@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from quark.compat.wandb.counts import count
+from quark.compat.wandb.data_types.base import Source, WBValue
 
 
-class Histogram:
+class Histogram(WBValue):
     """How often values lie between edges; the last range includes its upper edge.
 
     Args:
@@ -23,6 +26,7 @@ class Histogram:
     {'_type': 'histogram', 'values': [1, 2, 1], 'bins': [0.0, 1.0, 2.0, 3.0]}
     """
 
+    _log_type = "histogram"
     MAX_LENGTH = 512
 
     def __init__(
@@ -60,34 +64,13 @@ class Histogram:
         """Return the form in which it is kept and read back. ``run`` is not needed."""
         return {"_type": "histogram", "values": self.histogram, "bins": self.bins}
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any], source: Source) -> Self:
+        return cls(np_histogram=(fields["values"], fields["bins"]))
+
     def as_plain(self) -> dict[str, Any]:
         """Return what ``log`` keeps."""
         return {"_type": "histogram", "values": [*self.histogram], "bins": [*self.bins]}
-
-
-def count(sequence: Any, num_bins: int) -> tuple[list[float], list[float]]:
-    """Return counts and edges of ``num_bins`` ranges of equal width, from the smallest to the
-    largest finite number.
-
-    Raises:
-        TypeError: ``sequence`` holds no numbers.
-        ValueError: ``num_bins`` is below 1.
-    """
-    import numpy as np  # who logs a histogram has paid for it
-
-    if hasattr(sequence, "detach"):  # a torch tensor
-        sequence = sequence.detach().cpu()
-        sequence = sequence.float() if sequence.is_floating_point() else sequence
-        sequence = sequence.numpy()
-    numbers = np.asarray(sequence)
-    if numbers.dtype == bool:
-        numbers = numbers.astype(np.uint8)
-    if numbers.dtype.kind not in "iuf":
-        raise TypeError(
-            f"A histogram is made of numbers, not of {type(sequence).__name__} ({numbers.dtype})."
-        )
-    counts, edges = np.histogram(numbers[np.isfinite(numbers)], bins=num_bins)
-    return counts.tolist(), edges.tolist()
 
 
 def _plain_list(values: Any) -> list[float]:

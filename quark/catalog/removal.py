@@ -1,0 +1,220 @@
+"""Deleting versions and collections, and giving back the space that nothing needs any more.
+
+Deleting is quick: the documents go, the payloads stay, and a note is left of what the version
+consisted of. :func:`collect` is what removes payloads, and only those that were some deleted
+version's, that no version has, that no run's records name, and whose version was deleted a day ago
+or earlier: a process may just be about to log the same file again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from quark.catalog.model import (
+    LATEST,
+    CollectionKey,
+    Version,
+    place_of_document,
+    version_document,
+)
+from quark.catalog.reading import (
+    COLLECTION,
+    ID,
+    LINK,
+    PART,
+    REMOVED,
+    VERSION,
+    find_by_document,
+    get_collection,
+    list_versions,
+    manifest_of,
+)
+from quark.clock import SYSTEM_CLOCK, Clock, format_timestamp, parse_timestamp
+from quark.errors import (
+    ArtifactNotFoundError,
+    DamagedFileError,
+    DocumentConflictError,
+    SchemaValidationError,
+)
+from quark.records import RECORD_KINDS
+from quark.storage.documents import DocumentChange
+from quark.storage.protocols import Store
+
+GRACE_SECONDS = 24 * 3600.0
+
+_SHA256 = re.compile(rb"[0-9a-f]{64}")
+_MAX_ATTEMPTS = 1000
+
+
+class Collected(NamedTuple):
+    """What was removed."""
+
+    version_count: int
+    payload_count: int
+    payload_bytes: int
+
+
+def delete_version(
+    store: Store, version: Version, *, with_aliases: bool = False, clock: Clock = SYSTEM_CLOCK
+) -> None:
+    """Delete a version and the links to it, or only the link if ``version`` is one.
+
+    Its number is not used again. ``latest`` moves to the newest version that is left.
+
+    Raises:
+        SchemaValidationError: The version has aliases, and ``with_aliases`` is false.
+    """
+    if version.is_link:
+        _remove(store, version.key, [version.index], clock)
+        return
+    if not with_aliases:
+        aliases = get_collection(store, version.key).aliases_of(version.index)
+        if aliases:
+            raise SchemaValidationError(
+                f"{version.name} has the aliases {', '.join(map(repr, aliases))}. Pass "
+                "delete_aliases=True to delete it with them, or give them to another version."
+            )
+    for item in store.documents.list(LINK, f"{version.document}/"):
+        key, index = place_of_document(item.body["link"])
+        _remove(store, key, [index], clock)
+    _remove(store, version.key, [version.index], clock)
+
+
+def delete_collection(store: Store, key: CollectionKey, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Delete a collection with all its versions; of a portfolio only the links.
+
+    Raises:
+        ArtifactNotFoundError: There is no such collection.
+    """
+    for version in list_versions(store, key):
+        delete_version(store, version, with_aliases=True, clock=clock)
+    store.documents.apply([DocumentChange(COLLECTION, key.document, None)])
+
+
+def expired(store: Store, clock: Clock = SYSTEM_CLOCK) -> tuple[Version, ...]:
+    """Return the versions that have outlived their ``ttl_seconds``."""
+    now_us = clock.time_us()
+    found = []
+    for item in store.documents.list(VERSION):
+        seconds = item.body.get("ttl_seconds")
+        if seconds is None:
+            continue
+        if parse_timestamp(item.body["created_at"]) + seconds * 1_000_000 <= now_us:
+            found.append(find_by_document(store, item.name))
+    return tuple(version for version in found if version is not None)
+
+
+def collect(
+    store: Store, *, grace_seconds: float = GRACE_SECONDS, clock: Clock = SYSTEM_CLOCK
+) -> Collected:
+    """Delete the versions that have expired, and the payloads that nothing needs any more.
+
+    This reads the records of every run. Call it when nothing else happens, e.g. once a night.
+    """
+    outlived = expired(store, clock)
+    for version in outlived:
+        delete_version(store, version, with_aliases=True, clock=clock)
+    oldest_us = clock.time_us() - int(grace_seconds * 1_000_000)
+    due = [
+        item
+        for item in store.documents.list(REMOVED)
+        if parse_timestamp(item.body["at"]) <= oldest_us
+    ]
+    unneeded = set[str]()
+    for item in due:
+        unneeded.add(item.body["manifest_sha256"])
+        unneeded |= _payloads(store, item.body["manifest_sha256"])
+    if unneeded:
+        unneeded -= _needed(store)
+        unneeded -= _named_by_runs(store, unneeded)
+    payload_bytes = sum(_delete_payload(store, sha256) for sha256 in sorted(unneeded))
+    store.documents.apply([DocumentChange(REMOVED, item.name, None) for item in due])
+    return Collected(len(outlived), len(unneeded), payload_bytes)
+
+
+def _remove(store: Store, key: CollectionKey, indices: Iterable[int], clock: Clock) -> None:
+    """Remove versions, or links, from one collection in one step each."""
+    for index in indices:
+        for _ in range(_MAX_ATTEMPTS):
+            try:
+                _remove_once(store, key, index, clock)
+                break
+            except DocumentConflictError:
+                continue
+
+
+def _remove_once(store: Store, key: CollectionKey, index: int, clock: Clock) -> None:
+    collection = store.documents.get(COLLECTION, key.document)
+    name = version_document(key, index)
+    found = store.documents.get(VERSION, name)
+    if collection is None or found is None:
+        raise ArtifactNotFoundError(f"{key}:v{index} was deleted already.")
+    now = format_timestamp(clock.time_us())
+    aliases: dict[str, Any] = collection.body["aliases"]
+    left = {alias: place for alias, place in aliases.items() if place != index}
+    if LATEST not in left:
+        others = (item.name for item in store.documents.list(VERSION, f"{key.document}/"))
+        newest = max((place_of_document(other)[1] for other in others if other != name), default=-1)
+        if newest >= 0:
+            left[LATEST] = newest
+    body = {**collection.body, "aliases": left, "updated_at": now}
+    changes = [
+        DocumentChange(COLLECTION, key.document, body, collection.revision),
+        DocumentChange(VERSION, name, None, found.revision),
+    ]
+    if "link" in found.body:
+        changes.append(DocumentChange(LINK, f"{found.body['link']}/{key.document}", None))
+    else:
+        gone = {"manifest_sha256": found.body["manifest_sha256"], "at": now, "version": name}
+        changes.append(DocumentChange(ID, found.body["id"], None))
+        changes.append(DocumentChange(REMOVED, found.body["id"], gone))
+    store.documents.apply(changes)
+
+
+def _payloads(store: Store, manifest_sha256: str) -> frozenset[str]:
+    try:
+        return manifest_of(store, manifest_sha256).payloads
+    except DamagedFileError:
+        return frozenset()
+
+
+def _needed(store: Store) -> set[str]:
+    """Return the payloads of all versions, and of those that are being put together."""
+    manifests = {
+        item.body["manifest_sha256"]
+        for item in store.documents.list(VERSION)
+        if "link" not in item.body
+    }
+    for item in store.documents.list(PART):
+        manifests.update(item.body["manifests"])
+    found = set(manifests)
+    for manifest_sha256 in manifests:
+        found |= _payloads(store, manifest_sha256)
+    return found
+
+
+def _named_by_runs(store: Store, payloads: set[str]) -> set[str]:
+    """Return those of ``payloads`` that any record of any run names, in whatever field."""
+    kinds = [kind for kind in RECORD_KINDS if kind != "metric"]
+    found = set[str]()
+    for run in store.records.list_runs():
+        for part in store.records.scan(run.id, kinds):
+            for record in part:
+                found.update(text.decode() for text in _SHA256.findall(_bytes(record.body)))
+    return payloads & found
+
+
+def _bytes(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else str(body).encode()
+
+
+def _delete_payload(store: Store, sha256: str) -> int:
+    try:
+        with store.blobs.open(sha256) as stream:
+            size_bytes = stream.seek(0, 2)
+    except KeyError:
+        return 0
+    store.blobs.delete(sha256)
+    return size_bytes

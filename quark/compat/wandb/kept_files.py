@@ -1,0 +1,72 @@
+"""The files of a run: those in ``run.dir``, and those of its media that are only in the store.
+
+A file of a logged value has a name in ``run.dir``, which may be gone: a run that was copied without
+its folder, or that is read from another machine. Its bytes rest in the store under their SHA-256.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from quark.compat.wandb.data_types.base import KeptFile
+from quark.compat.wandb.run_keeper import PATH_NAME
+from quark.compat.wandb.run_place import FILES
+from quark.records import ArtifactRecord
+
+if TYPE_CHECKING:
+    from quark.storage.protocols import Store
+
+
+class RunFiles:
+    """Files of a run by their path below ``run.dir``, as they were when this was made.
+
+    A :class:`~quark.compat.wandb.data_types.base.Source`. ``read`` gives the store while it is
+    needed.
+    """
+
+    def __init__(self, run_id: str, read: Callable[[], AbstractContextManager[Store]]) -> None:
+        self._read = read
+        with read() as store:
+            run_dir = store.run_dir(run_id)
+            records = store.records.read(ArtifactRecord, run_id)
+        self.folder = None if run_dir is None else run_dir / FILES
+        self._kept: dict[str, KeptFile] = {}
+        for record in records:
+            path = record.metadata.get(PATH_NAME)
+            if isinstance(path, str):
+                self._kept[path] = KeptFile(path, record.sha256, record.size_bytes)
+
+    def names(self) -> list[str]:
+        """Return the paths of all files."""
+        found = set(self._kept)
+        if self.folder is not None and self.folder.is_dir():
+            paths = (path for path in self.folder.rglob("*") if path.is_file())
+            found.update(path.relative_to(self.folder).as_posix() for path in paths)
+        return sorted(found)
+
+    def path(self, name: str) -> Path | None:
+        """Return where a file lies; None if it is not in ``run.dir``."""
+        if self.folder is None:
+            return None
+        path = self.folder / name
+        return path if path.is_file() and _is_below(self.folder, path) else None
+
+    def kept(self, name: str) -> KeptFile | None:
+        """Return what the store has of a file."""
+        return self._kept.get(name)
+
+    def open(self, path: str) -> BinaryIO:
+        there = self.path(path)
+        if there is not None:
+            return there.open("rb")
+        kept = self._kept[path]
+        with self._read() as store, store.blobs.open(kept.sha256) as blob:
+            return io.BytesIO(blob.read())
+
+
+def _is_below(folder: Path, path: Path) -> bool:
+    return folder.resolve() in path.resolve().parents

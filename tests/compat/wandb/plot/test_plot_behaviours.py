@@ -1,0 +1,31 @@
+"""Charts are those of wandb 0.31: the same scripts on both, each in a fresh process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quark.compat.wandb.differences import DIFFERENCES
+from tests.compat.wandb.differential import observe
+
+pytestmark = pytest.mark.wandb_parity
+
+LISTED = {name for difference in DIFFERENCES for name in difference.shown_by}
+
+
+def test_charts_are_those_of_wandb(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    found = observe("tests.compat.wandb.plot.behaviours_plots", tmp_path)
+    named = {f"plots / {behaviour.name}": behaviour for behaviour in found}
+
+    differing = {name for name, behaviour in named.items() if not behaviour.same}
+    others = [named[name] for name in sorted(differing - LISTED)]
+    stale = {name for name in LISTED if name.startswith("plots / ")} - differing
+
+    assert others == [], "\n".join(f"{b.name}\n  wandb {b.real}\n  shim  {b.shim}" for b in others)
+    assert stale == set(), "listed in differences.py, but no difference any more"
+    record_property("behaviours compared", len(named))
+    print(f"plots: {len(named)} behaviours compared, {len(differing)} differ as listed")
