@@ -37,15 +37,14 @@ from quark.compat.wandb.term import (
     termsetup as termsetup,
     termwarn as termwarn,
 )
-
 from quark.compat.wandb.used import compat_report as compat_report, use as _use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from quark.compat.wandb.alias import install as install, uninstall as uninstall
     from quark.compat.wandb.artifacts.artifact import Artifact as Artifact
     from quark.compat.wandb.artifacts.ttl import ArtifactTTL as ArtifactTTL
-    from quark.compat.wandb.alias import install as install, uninstall as uninstall
     from quark.compat.wandb.data_types import (
         Audio as Audio,
         Classes as Classes,

@@ -38,7 +38,9 @@ model = keras.Sequential(
     ]
 )
 schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 4, 0.5)
-model.compile(keras.optimizers.SGD(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.compile(
+    keras.optimizers.SGD(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"]
+)
 run = wandb.init(project="old", name="pictures")
 history = model.fit(
     pictures,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from quark.compat.wandb.difference import Difference
+from quark.compat.wandb.differences.difference import Difference
 
-MEDIA_DIFFERENCES: tuple[Difference, ...] = (
+MEDIA: tuple[Difference, ...] = (
     Difference(
         "images of floats in [0, 1] or [-1, 1], and of booleans",
         "Cast to bytes as they are since 0.31: black, or noise.",

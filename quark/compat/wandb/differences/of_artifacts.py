@@ -1,0 +1,64 @@
+"""Artifacts: what differs from W&B 0.31, and why."""
+
+from __future__ import annotations
+
+from quark.compat.wandb.differences.difference import Difference
+
+ARTIFACTS: tuple[Difference, ...] = (
+    Difference(
+        "artifacts offline",
+        "Kept for later: `wait`, `version` and what else a server says raise, `use_artifact`, "
+        "`use_model` and the links too.",
+        "Stored at once, in every mode; all of it works.",
+        "The store is on this machine.",
+    ),
+    Difference(
+        "the digest of an artifact that holds images or other media",
+        "Depends on its encoders, and names files of the script by their own names.",
+        "Depends on the encoders here; files are named by their content. Those of files, folders, "
+        "references, tables and classes are W&B's.",
+        "Both change with the version of an encoder anyway.",
+    ),
+    Difference(
+        "`Artifact(digest_algorithm='XXH128')`",
+        "Another digest.",
+        "MD5, with a warning.",
+        "Content is told apart by SHA-256 here.",
+    ),
+    Difference(
+        "a file that is written while it is added to an artifact",
+        "Copied as it is found.",
+        "Read again, and after three times a `ValueError`.",
+        "Half a checkpoint is no checkpoint.",
+    ),
+    Difference(
+        "a reference to a web server that does not answer, or to a bucket",
+        "An error of `requests`, boto3 or another client.",
+        "Kept, with a warning: the URL stands for the content. Buckets are not looked into.",
+        "An artifact is not lost for want of a network.",
+    ),
+    Difference(
+        "`log_artifact(path)` without `name` for a file with other characters in its name",
+        "`ValueError`.",
+        "They become `_` in the name of the artifact.",
+        "The name was not chosen by the script.",
+    ),
+    Difference(
+        "aliases that look like versions (`v3`), and empty ones",
+        "Left to the server.",
+        "Left out; the former with a warning.",
+        "A version has its own name always.",
+    ),
+    Difference(
+        "`ttl` of an artifact",
+        "Deleted by the server.",
+        "Kept until `quark.catalog.removal.collect` is called.",
+        "Nothing is deleted by itself here.",
+    ),
+    Difference(
+        "a new name for a collection of artifacts",
+        "Renames it.",
+        "`ValueError`: its versions can be linked to a collection of that name.",
+        "What used it is noted under its name.",
+    ),
+)
