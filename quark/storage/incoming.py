@@ -50,20 +50,20 @@ def _locked_file(folder: Path) -> tuple[Path, BinaryIO]:
     while True:
         path = folder / ids.random_id(16)
         file = path.open("xb")
-        _lock(file)
+        _lock(file, wait=True)  # for whoever tidies up and has it for a moment
         if os.fstat(file.fileno()).st_nlink:
             return path, file
-        file.close()  # taken for abandoned between the two lines
+        file.close()  # taken for abandoned before it was locked
 
 
-def _lock(file: BinaryIO) -> bool:
-    """Lock an open file for this process; False if another one has, or where there are no locks."""
+def _lock(file: BinaryIO, *, wait: bool = False) -> bool:
+    """Lock an open file; False if somebody else has, unless ``wait``, or where there are no locks."""
     if sys.platform == "win32":
         return False
     import fcntl
 
     try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         return False
     return True

@@ -8,6 +8,7 @@ look them up on the module, as scripts do.
 
 from __future__ import annotations
 
+import sys as _sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
 #: The W&B whose behaviour this has; libraries compare it.
 __version__ = "0.31.0"
 
+wandb = _sys.modules[__name__]  # W&B's module has itself under this name
 join = finish
 _attach = attach
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.records import ProjectRecord
+
+if TYPE_CHECKING:
+    from quark.compat.wandb.api_sweeps import ApiSweep
+    from quark.compat.wandb.artifacts.collections import ArtifactCollection, ArtifactTypes
 
 
 class ApiUser:
@@ -40,10 +44,18 @@ class ApiTeam:
         return f"<Team {self.name}>"
 
 
+class Lists(Protocol):
+    """What lists the parts of a project: the Api that gave it."""
+
+    def sweeps_of(self, entity: str, project: str) -> list[ApiSweep]: ...
+    def artifact_types(self, project: str | None = None) -> ArtifactTypes: ...
+
+
 class ApiProject:
     """A project that has runs."""
 
-    def __init__(self, record: ProjectRecord) -> None:
+    def __init__(self, record: ProjectRecord, lists: Lists) -> None:
+        self._lists = lists
         self.id = record.id
         self.name = record.name
         self.entity = record.workspace
@@ -57,6 +69,18 @@ class ApiProject:
     @property
     def url(self) -> None:
         """None: the project is on this machine."""
+
+    def sweeps(self, per_page: int = 50, **_: Any) -> list[ApiSweep]:
+        """Return the sweeps of the project, the oldest first."""
+        return self._lists.sweeps_of(self.entity, self.name)
+
+    def artifacts_types(self, per_page: int = 50) -> ArtifactTypes:
+        """Return the types of the project's artifacts."""
+        return self._lists.artifact_types("/".join(self.path))
+
+    def collections(self, per_page: int = 50, **_: Any) -> list[ArtifactCollection]:
+        """Return the collections of artifacts of the project, by type and name."""
+        return [found for kind in self.artifacts_types() for found in kind.collections()]
 
     def __getattr__(self, name: str) -> Any:
         raise refuse_attribute("Api project", name)

@@ -18,7 +18,7 @@ from quark.settings import Settings as QuarkSettings
 from quark.sweeps import Sweep
 from quark.sweeps.parameters import look_up
 from quark.sweeps.run_metric import as_number
-from quark.sweeps.trial import RUN
+from quark.sweeps.trial import RUN, SWEEP
 
 if TYPE_CHECKING:
     from quark.compat.wandb.api_run import ApiRun
@@ -206,6 +206,19 @@ def find_sweep(where: QuarkSettings, path: str, make_run: MakeRun) -> ApiSweep:
             f"Could not find sweep {path!r}: its path is {'/'.join(sweep.path)!r}."
         )
     return sweep
+
+
+def list_sweeps(
+    where: QuarkSettings, entity: str, project: str, make_run: MakeRun
+) -> list[ApiSweep]:
+    """Return the sweeps of a project, the oldest first."""
+    with reading(where) as store:
+        found = [
+            (str(document.body["created_at"]), document.name)
+            for document in store.documents.list(SWEEP)
+            if (document.body["workspace"], document.body["project"]) == (entity, project)
+        ]
+    return [ApiSweep(where, sweep_id, make_run) for _, sweep_id in sorted(found)]
 
 
 def sweep_id_of(where: QuarkSettings, run_id: str) -> str | None:

@@ -15,11 +15,11 @@ _INTRODUCTION = """\
 import quark.compat.wandb as wandb
 ```
 
-This file is made from `quark/compat/wandb/symbols.py` and `differences.py`; a test compares it with
-them and with the installed `wandb`. Make it anew with
+How to use it is in [wandb.md](wandb.md). This file is made from `quark/compat/wandb/symbols.py` and
+`differences/`; a test compares it with them and with the installed `wandb`. Make it anew with
 `python -m quark.compat.wandb.document > docs/compat.md`.
 
-Touching a name that is known and not built raises `UnsupportedSymbolError`, which is a
+Touching a name that is known and not supported raises `UnsupportedSymbolError`, which is a
 `NotImplementedError` and an `AttributeError`, so `hasattr` and `getattr` with a default work. An
 unknown name is a plain `AttributeError`.
 """
@@ -28,7 +28,7 @@ _MEANINGS = {
     "works": "As W&B's.",
     "differs": "Works, with the difference that is noted.",
     "no-op": "Accepted; nothing comes of it.",
-    "later": "Known, not built yet.",
+    "not supported": "Known; the note says why not.",
 }
 _PREFACES = {
     "environment": "Any setting can be given as `WANDB_<NAME>` too. They are read once, at the "
@@ -39,6 +39,11 @@ _TITLES = {
     "init": "Parameters of `init`",
     "Api run": "Runs that `Api` gives",
     "environment": "Environment variables",
+    "data types": "Data types, their members, and those that all of them have",
+    "apis.public": "`wandb.apis.public`",
+    "plot": "`wandb.plot`",
+    "Api objects": "Other objects that `Api` gives",
+    "commands": "Commands of the command line `wandb`",
 }
 
 
@@ -54,6 +59,10 @@ def _lines() -> Iterator[str]:
     for state in STATES:
         count = sum(symbol.state == state for symbol in SYMBOLS.values())
         yield f"| {state} | {_MEANINGS[state]} | {count} |"
+    yield "\n| part | names | work | no-op | not supported |"
+    yield "| --- | --: | --: | --: | --: |"
+    for part in PARTS:
+        yield _counts(part)
     yield "\n## Differences in behaviour\n"
     yield "| what | W&B 0.31 | here | why |"
     yield "| --- | --- | --- | --- |"
@@ -61,6 +70,15 @@ def _lines() -> Iterator[str]:
         yield "| " + " | ".join(difference[:4]) + " |"
     for part in PARTS:
         yield from _part(part)
+
+
+def _counts(part: str) -> str:
+    """Return how many names of a part work, as a row of a table."""
+    states = [symbol.state for symbol in SYMBOLS.values() if symbol.part == part]
+    works = sum(state in ("works", "differs") for state in states)
+    shown = [len(states), f"{works} ({works / len(states):.0%})"]
+    shown += [states.count("no-op"), states.count("not supported")]
+    return f"| {_TITLES.get(part, f'`{part}`')} | {' | '.join(map(str, shown))} |"
 
 
 def _part(part: str) -> Iterator[str]:
@@ -80,8 +98,12 @@ def _part(part: str) -> Iterator[str]:
 
 
 def _noted(symbols: list[Symbol]) -> Iterator[str]:
+    """Yield a line for each note, with all the names that have it."""
+    by_note: dict[str, list[str]] = {}
     for symbol in symbols:
-        yield f"- `{symbol.name}`: {symbol.note}"
+        by_note.setdefault(symbol.note, []).append(f"`{symbol.name}`")
+    for note, names in by_note.items():
+        yield f"- {', '.join(names)}: {note}"
     if symbols:
         yield ""
 

@@ -56,13 +56,14 @@ class MissingKeyError(QuarkError, KeyError, AttributeError):
 
 
 class UnsupportedSymbolError(QuarkError, NotImplementedError, AttributeError):
-    """W&B has this name, and the shim knows it but has not built it yet."""
+    """W&B has this name, and the shim knows it but does not support it."""
 
 
-def unsupported(symbol: str) -> UnsupportedSymbolError:
-    """Return the error for a symbol that is known and not built, e.g. ``"wandb.Image"``."""
+def unsupported(symbol: str, reason: str = "") -> UnsupportedSymbolError:
+    """Return the error for a symbol that is known and not supported, e.g. ``"wandb.proto"``."""
     refused(symbol)
+    why = f" {reason}" if reason else ""
     return UnsupportedSymbolError(
-        f"{symbol} is not built into quark.compat.wandb yet. {DOCUMENT} lists what is; guard the "
-        f"call with hasattr() or leave it out."
+        f"{symbol} is not supported by quark.compat.wandb.{why} {DOCUMENT} lists what is; guard "
+        "the call with hasattr() or leave it out."
     )

@@ -86,7 +86,9 @@ def init(
     unknown = sorted(old.keys() - OLD_KEYWORDS)
     if unknown:
         raise TypeError(f"init() has no argument {unknown[0]!r}; docs/compat.md lists all of them.")
-    given = {"force": force, "anonymous": anonymous, "monitor_gym": monitor_gym}
+    if anonymous is not None:
+        term.warn_once("init(anonymous=)", "anonymous= has no effect, here as in W&B 0.31.")
+    given = {"force": force, "monitor_gym": monitor_gym}
     for argument, value in given.items():
         if value is not None:
             use("init", argument)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from quark.compat.wandb.awaited import AwaitedRow, Parts, split
 from quark.compat.wandb.term import termwarn
+from quark.compat.wandb.use_counts import warned
 from quark.compat.wandb.values import SCALARS, all_texts, flatten, join, merge, paths, put
 from quark.errors import SchemaValidationError
 
@@ -291,10 +292,12 @@ class RowLog:
     def _log_late(self, row: dict[str, Any], step: int) -> None:
         if not self._warned_late:
             self._warned_late = True
-            termwarn(
+            message = (
                 f"a row was logged at step {step}, after step {self._row} had been reached. It is "
                 "kept at its own step; the summary stays as it is. (W&B would have dropped it.)"
             )
+            warned("wandb.log(step=) below the open step", message)
+            termwarn(message)
         try:
             seq = self._append(row, step)
         except _REFUSALS as error:

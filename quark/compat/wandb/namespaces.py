@@ -140,6 +140,8 @@ CONTENTS: dict[str, dict[str, str]] = {
     "apis.public": {
         **_API,
         **ARTIFACTS["apis.public.artifacts"],
+        "ConsoleLogLine": "console_logs:ConsoleLogLine",
+        "ConsoleLogs": "console_logs:ConsoleLogs",
         "File": "api_files:ApiFile",
         "Files": "api_files:ApiFiles",
         "HistoryScan": "api_history:HistoryScan",
@@ -147,6 +149,7 @@ CONTENTS: dict[str, dict[str, str]] = {
         "Projects": "api_people:ApiProjects",
         "Run": "api_run:ApiRun",
         "Runs": "api_runs:Runs",
+        "Sweep": "api_sweeps:ApiSweep",
         "Team": "api_people:ApiTeam",
         "User": "api_people:ApiUser",
         "artifacts": "",

@@ -63,7 +63,7 @@ class Api(ArtifactQueries):
         with reading(self._where) as store:
             found = known_projects(store)
         return ApiProjects(
-            [ApiProject(record) for record in found if entity in (None, record.workspace)]
+            [ApiProject(record, self) for record in found if entity in (None, record.workspace)]
         )
 
     def project(self, name: str, entity: str | None = None) -> ApiProject:
@@ -220,6 +220,38 @@ class Api(ArtifactQueries):
         from quark.compat.wandb.api_sweeps import find_sweep
 
         return find_sweep(self._where, path, ApiRun)
+
+    def sweeps_of(self, entity: str, project: str) -> list[ApiSweep]:
+        """Return the sweeps of a project, the oldest first."""
+        from quark.compat.wandb.api_sweeps import list_sweeps
+
+        return list_sweeps(self._where, entity, project, ApiRun)
+
+    def sync_tensorboard(
+        self,
+        root_dir: str,
+        run_id: str | None = None,
+        project: str | None = None,
+        entity: str | None = None,
+    ) -> ApiRun:
+        """Make a run of what the event files below a folder hold, and return it.
+
+        Raises:
+            MissingLibraryError: tensorboard, which reads them, is not installed.
+        """
+        from quark.compat.wandb.init import init
+        from quark.compat.wandb.integration.tensorboard import log_folder
+
+        with init(
+            project=project or self._project,
+            entity=entity,
+            id=run_id,
+            dir=str(self._where.storage_path),
+            reinit="create_new",
+            resume="allow",
+        ) as run:
+            log_folder(run, root_dir)
+        return self.run(run.id)
 
     def __getattr__(self, name: str) -> Any:
         raise refuse_attribute("Api", name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 _INIT = """
 entity project dir id name notes tags config config_exclude_keys config_include_keys
 allow_val_change group job_type mode reinit resume save_code settings monitor_gym sync_tensorboard
-tensorboard fork_from resume_from
+tensorboard fork_from resume_from anonymous
 """
 
 WORKS: dict[str, str] = {
     "module": """
+helper profiler trigger wandb
 EvalTable JoinedTable plot plot_table Table visualize
 __version__ alert AlertLevel annotations api Api apis attach Audio box3d catboost Classes CommError
 Config config data_types define_metric ensure_configured env Error errors finish Graph gym Histogram
@@ -41,7 +42,7 @@ x_update_finish_state
 sweep_param_path code_dir fork_from resume_from
 """,
     "Api": """
-create_project create_run from_path team user user_agent users
+sync_tensorboard create_project create_run from_path team user user_agent users
 default_entity flush project projects run runs viewer sweep artifact artifact_collection
 artifact_collection_exists artifact_collections artifact_exists artifact_type artifact_types
 artifact_versions artifacts
@@ -57,8 +58,8 @@ log_artifact logged_artifacts use_artifact used_artifacts
 }
 
 NO_OP: dict[str, str] = {
-    "module": "",
-    "init": "force anonymous",
+    "module": "jupyter",
+    "init": "force",
     "Settings": """
 allow_media_symlink allow_offline_artifacts allow_val_change anonymous api_key app_url_override
 azure_account_url_to_access_key base_url capture_loggers console_chunk_max_bytes
@@ -88,25 +89,6 @@ x_stats_open_metrics_filters x_stats_open_metrics_http_headers x_stats_pid
 x_stats_self_usage x_stats_track_process_tree x_sync
 x_transaction_log_flush_interval
 """,
-}
-
-LATER: dict[str, str] = {
-    "module": """
-analytics helper jupyter
-profiler proto sagemaker_auth
-trigger wandb
-""",
-    "init": "",
-    "Run": "",
-    "Api": """
-
-automation automations create_automation
-create_custom_chart create_registry create_run_queue create_team
-create_user delete_automation integrations job list_jobs organization
-queued_run registries registry reports run_queue slack_integrations sync_tensorboard
-update_automation upsert_run_queue webhook_integrations
-""",
-    "Api run": "download_history_exports stop",
 }
 
 #: What differs, or why nothing comes of it.
@@ -154,7 +136,6 @@ NOTES: dict[tuple[str, str], str] = {
     ("init", "mode"): "online, offline and shared all keep the run in the local store.",
     ("init", "id"): "A known id without `resume` goes on with that run, with a warning.",
     ("init", "resume"): "Works without a server.",
-    ("init", "anonymous"): "There are no accounts.",
     ("init", "sync_tensorboard"): "Events are logged as they are written, texts and "
     "hyperparameters too; `run.step` counts their rows.",
     ("Run", "log"): "A row below the open step is kept at its own step, not dropped.",

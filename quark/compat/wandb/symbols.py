@@ -1,20 +1,23 @@
 """Every public symbol of W&B 0.31 and what it is here. ``docs/compat.md`` is made from this.
 
 ``works``: as W&B's. ``differs``: works, with the difference that the note states. ``no-op``:
-accepted, and nothing comes of it. ``later``: known and not built; touching it raises
-:class:`~quark.compat.wandb.errors.UnsupportedSymbolError`, which is an ``AttributeError``.
+accepted, and nothing comes of it. ``not supported``: known, and the note says why not; touching it
+raises :class:`~quark.compat.wandb.errors.UnsupportedSymbolError`, which is an ``AttributeError``.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from quark.compat.wandb import variable_names
+from quark.compat.wandb import class_names, variable_names
 from quark.compat.wandb.errors import UnsupportedSymbolError, unsupported
-from quark.compat.wandb.symbol_names import LATER, NO_OP, NOTES, WORKS
+from quark.compat.wandb.symbol_names import NO_OP, NOTES, WORKS
 
-STATES = ("works", "differs", "no-op", "later")
-PARTS = ("module", "init", "Run", "Config", "Summary", "Settings", "Api", "Api run", "environment")
+STATES = ("works", "differs", "no-op", "not supported")
+PARTS = (
+    *("module", "init", "Run", "Config", "Summary", "Settings", "data types", "plot", "Artifact"),
+    *("Api", "Api run", "Api objects", "apis.public", "environment", "commands"),
+)
 
 
 class Symbol(NamedTuple):
@@ -28,18 +31,23 @@ class Symbol(NamedTuple):
 
 def _table() -> dict[tuple[str, str], Symbol]:
     found: dict[tuple[str, str], Symbol] = {}
-    for state, names_of in (("works", WORKS), ("no-op", NO_OP), ("later", LATER)):
+    notes = NOTES | class_names.NOTES
+    for state, names_of in (("works", WORKS | class_names.WORKS), ("no-op", NO_OP)):
         for part, text in names_of.items():
             for name in text.split():
-                note = NOTES.get((part, name), "")
+                note = notes.get((part, name), "")
                 shown = "differs" if note and state == "works" else state
                 found[part, name] = Symbol(part, name, shown, note)
+    for part, reasons in class_names.NOT_SUPPORTED.items():
+        for reason, text in reasons.items():
+            for name in text.split():
+                found[part, name] = Symbol(part, name, "not supported", reason)
     return found | _variables()
 
 
 def _variables() -> dict[tuple[str, str], Symbol]:
-    part, states = "environment", ("works", "no-op", "later")
-    texts = (variable_names.WORKS, variable_names.NO_OP, variable_names.LATER)
+    part, states = "environment", ("works", "no-op")
+    texts = (variable_names.WORKS, variable_names.NO_OP)
     found = {}
     for state, text in zip(states, texts, strict=True):
         for name in text.split():
@@ -64,6 +72,6 @@ def refuse_attribute(part: str, name: str) -> AttributeError | UnsupportedSymbol
     """Return what to raise for a name that an object of W&B's kind ``part`` does not have."""
     shown = "wandb" if part == "module" else part
     if (part, name) in SYMBOLS:
-        return unsupported(f"{shown}.{name}")
+        return unsupported(f"{shown}.{name}", SYMBOLS[part, name].note)
     owner = "module 'quark.compat.wandb'" if part == "module" else f"{part!r} object"
     return AttributeError(f"{owner} has no attribute {name!r}")

@@ -20,11 +20,6 @@ LAUNCH_QUEUE_NAME LAUNCH_TRACE_ID MAGIC ORGANIZATION RUN_DIR RUN_STORAGE_ID SERV
 USER_EMAIL X_EXECUTABLE
 """
 
-LATER = """
-
-CACHE_DIR DATA_DIR
-"""
-
 NOTES = {
     "ARGS": "Kept in `run_metadata.json`, redacted.",
     "CONFIG_PATHS": "Paths separated by commas; W&B 0.31 refuses the variable altogether.",
