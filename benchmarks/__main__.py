@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import (
     analysis,
+    artifacts,
     ingest,
     lifetimes,
     live,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
     "live": ("Judging a watched training while it goes on", live.run),
     "scopes": ("Telemetry's step scope alone", watching.run_scopes),
     "media": ("Logging 1,000 images of 256x256", media.run),
+    "artifacts": ("Adding large files and folders to an artifact", artifacts.run),
     "memory": ("Memory over 10,000 watched steps", watching_memory.run),
 }
 

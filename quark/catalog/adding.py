@@ -40,7 +40,7 @@ class FileTaker:
         """
         stamp = FileStamp.of(path.stat())
         found = None if self._known is None else self._known.find(stamp)
-        if found is not None and self._blobs.exists(found.sha256):
+        if found is not None and self._blobs.claim(found.sha256):
             return found
         started_us = self._clock.time_us()
         found = self._blobs.put_file(path)

@@ -223,7 +223,7 @@ def _keep(store: Store, draft: Draft, manifest: Manifest) -> str:
     Raises:
         DamagedFileError: A payload is not in the store.
     """
-    gone = [sha256 for sha256 in sorted(manifest.payloads) if not store.blobs.exists(sha256)]
+    gone = [sha256 for sha256 in sorted(manifest.payloads) if not store.blobs.claim(sha256)]
     if gone:
         raise DamagedFileError(
             f"{len(gone)} payloads of the artifact {draft.key} are not in the store, e.g. "

@@ -1,17 +1,16 @@
 """Deleting versions and collections, and giving back the space that nothing needs any more.
 
 Deleting is quick: the documents go, the payloads stay, and a note is left of what the version
-consisted of. :func:`collect` is what removes payloads, and only those that were some deleted
-version's, that no version has, that no run's records name, and whose version was deleted a day ago
-or earlier: a process may just be about to log the same file again.
+consisted of. :func:`collect` also removes what has become :mod:`~quark.catalog.garbage`; what the
+version had is none before a day has passed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from quark.catalog.garbage import GRACE_SECONDS, remove_garbage
 from quark.catalog.model import (
     LATEST,
     CollectionKey,
@@ -23,28 +22,21 @@ from quark.catalog.reading import (
     COLLECTION,
     ID,
     LINK,
-    PART,
     REMOVED,
     VERSION,
     find_by_document,
     get_collection,
     list_versions,
-    manifest_of,
 )
 from quark.clock import SYSTEM_CLOCK, Clock, format_timestamp, parse_timestamp
 from quark.errors import (
     ArtifactNotFoundError,
-    DamagedFileError,
     DocumentConflictError,
     SchemaValidationError,
 )
-from quark.records import RECORD_KINDS
 from quark.storage.documents import DocumentChange
 from quark.storage.protocols import Store
 
-GRACE_SECONDS = 24 * 3600.0
-
-_SHA256 = re.compile(rb"[0-9a-f]{64}")
 _MAX_ATTEMPTS = 1000
 
 
@@ -109,29 +101,21 @@ def expired(store: Store, clock: Clock = SYSTEM_CLOCK) -> tuple[Version, ...]:
 def collect(
     store: Store, *, grace_seconds: float = GRACE_SECONDS, clock: Clock = SYSTEM_CLOCK
 ) -> Collected:
-    """Delete the versions that have expired, and the payloads that nothing needs any more.
+    """Delete the versions that have expired, and the payloads that nothing refers to any more.
 
-    This reads the records of every run. Call it when nothing else happens, e.g. once a night.
+    Raises:
+        DamagedFileError: As :func:`quark.catalog.garbage.remove_garbage`.
+        SchemaValidationError: ``grace_seconds`` is negative.
     """
     outlived = expired(store, clock)
     for version in outlived:
         delete_version(store, version, with_aliases=True, clock=clock)
+    garbage = remove_garbage(store, grace_seconds=grace_seconds, clock=clock)
     oldest_us = clock.time_us() - int(grace_seconds * 1_000_000)
-    due = [
-        item
-        for item in store.documents.list(REMOVED)
-        if parse_timestamp(item.body["at"]) <= oldest_us
-    ]
-    unneeded = set[str]()
-    for item in due:
-        unneeded.add(item.body["manifest_sha256"])
-        unneeded |= _payloads(store, item.body["manifest_sha256"])
-    if unneeded:
-        unneeded -= _needed(store)
-        unneeded -= _named_by_runs(store, unneeded)
-    payload_bytes = sum(_delete_payload(store, sha256) for sha256 in sorted(unneeded))
-    store.documents.apply([DocumentChange(REMOVED, item.name, None) for item in due])
-    return Collected(len(outlived), len(unneeded), payload_bytes)
+    notes = store.documents.list(REMOVED)
+    due = [item.name for item in notes if parse_timestamp(item.body["at"]) <= oldest_us]
+    store.documents.apply([DocumentChange(REMOVED, name, None) for name in due])
+    return Collected(len(outlived), len(garbage.payloads), garbage.size_bytes)
 
 
 def _remove(store: Store, key: CollectionKey, indices: Iterable[int], clock: Clock) -> None:
@@ -171,50 +155,3 @@ def _remove_once(store: Store, key: CollectionKey, index: int, clock: Clock) -> 
         changes.append(DocumentChange(ID, found.body["id"], None))
         changes.append(DocumentChange(REMOVED, found.body["id"], gone))
     store.documents.apply(changes)
-
-
-def _payloads(store: Store, manifest_sha256: str) -> frozenset[str]:
-    try:
-        return manifest_of(store, manifest_sha256).payloads
-    except DamagedFileError:
-        return frozenset()
-
-
-def _needed(store: Store) -> set[str]:
-    """Return the payloads of all versions, and of those that are being put together."""
-    manifests = {
-        item.body["manifest_sha256"]
-        for item in store.documents.list(VERSION)
-        if "link" not in item.body
-    }
-    for item in store.documents.list(PART):
-        manifests.update(item.body["manifests"])
-    found = set(manifests)
-    for manifest_sha256 in manifests:
-        found |= _payloads(store, manifest_sha256)
-    return found
-
-
-def _named_by_runs(store: Store, payloads: set[str]) -> set[str]:
-    """Return those of ``payloads`` that any record of any run names, in whatever field."""
-    kinds = [kind for kind in RECORD_KINDS if kind != "metric"]
-    found = set[str]()
-    for run in store.records.list_runs():
-        for part in store.records.scan(run.id, kinds):
-            for record in part:
-                found.update(text.decode() for text in _SHA256.findall(_bytes(record.body)))
-    return payloads & found
-
-
-def _bytes(body: Any) -> bytes:
-    return body if isinstance(body, bytes) else str(body).encode()
-
-
-def _delete_payload(store: Store, sha256: str) -> int:
-    try:
-        with store.blobs.open(sha256) as stream:
-            size_bytes = stream.seek(0, 2)
-    except KeyError:
-        return 0
-    store.blobs.delete(sha256)
-    return size_bytes

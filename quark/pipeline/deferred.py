@@ -44,6 +44,19 @@ class Deferred:
                 self._resolved = True
                 self._journal()
 
+    def prepare(self) -> None:
+        """Do ahead of its turn what may be: for a thread that has to wait anyway. Does nothing
+        while another thread is at it."""
+        if self._once.acquire(blocking=False):
+            try:
+                if not self._resolved:
+                    self._prepare()
+            finally:
+                self._once.release()
+
+    def _prepare(self) -> None:
+        """Do a part of the work. What fails here fails again, and is told, in its turn."""
+
     def _journal(self) -> None:
         raise NotImplementedError
 

@@ -2,7 +2,7 @@
 
 Nothing is lost by winding back: the whole run is first copied under another id (``<id>~1``,
 ``<id>~2`` …), and only then made anew from what came before the cut. Where the process dies in
-between, the next :func:`rewind_run` begins with what was copied.
+between, the next :func:`rewind_run` begins with what was copied; so does who opens the run.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ from quark.records import (
     RunStatus,
 )
 from quark.records.codec import encode_body
+from quark.session.branch_events import (
+    ARCHIVED,
+    BRANCHED,
+    FORKED,
+    REWOUND,
+    read_events,
+    unfinished_branch,
+)
 from quark.session.copying import copy_file, link_file
 from quark.session.past import RunPast, write_run
-from quark.storage.model import Batch, EncodedRecord, RecordFilter
+from quark.storage.model import Batch, EncodedRecord
 
 if TYPE_CHECKING:
     from quark.storage.protocols import Store
 
-FORKED = "run_forked"
-REWOUND = "run_rewound"
-ARCHIVED = "run_archived"
-#: Follows each of these three once everything is there.
-BRANCHED = "run_branched"
 #: Between a run's id and the number of an earlier state of it that was kept.
 ARCHIVE_MARK = "~"
 
@@ -74,7 +77,7 @@ def begun_us(store: Store, run_id: str) -> dict[str, int]:
         RunNotFoundError: There is no such run.
     """
     found: dict[str, int] = {}
-    for event in _events(store, run_id, FORKED, REWOUND):
+    for event in read_events(store, run_id, FORKED, REWOUND):
         found.update(event.payload.get("begun_us", {}))
     return found
 
@@ -157,9 +160,9 @@ def _archive(store: Store, run: RunRecord, last_step: int) -> str:
 def _left_by_a_dead_process(store: Store, run_id: str) -> str | None:
     """Return what was kept of the run if it could not be made anew; None if all is well."""
     archives = _archives(store, run_id)
-    if not archives or not _is_whole(store, archives[-1]):
+    if not archives or unfinished_branch(store, archives[-1]):
         return None
-    if _exists(store, run_id) and _is_whole(store, run_id):
+    if _exists(store, run_id) and not unfinished_branch(store, run_id):
         return None
     return archives[-1]
 
@@ -167,7 +170,7 @@ def _left_by_a_dead_process(store: Store, run_id: str) -> str | None:
 def _as_it_was(store: Store, kept_id: str, run_id: str) -> RunRecord:
     """Return the row of the run that was kept under ``kept_id``."""
     run = replace(store.records.get_run(kept_id), id=run_id, run_id=run_id)
-    lineage = _events(store, kept_id, ARCHIVED)[-1].payload["lineage"]
+    lineage = read_events(store, kept_id, ARCHIVED)[-1].payload["lineage"]
     return replace(
         run,
         parent_run_id=lineage["parent_run_id"],
@@ -200,17 +203,6 @@ def _exists(store: Store, run_id: str) -> bool:
 def _about(event_type: str, other_id: str, step: int, **more: Any) -> dict[str, Any]:
     payload = {"run_id": other_id, "step": step, **more}
     return {"event_type": event_type, "severity": "info", "payload": payload}
-
-
-def _events(store: Store, run_id: str, *event_types: str) -> tuple[EventRecord, ...]:
-    chosen = RecordFilter(equals={"event_type": event_types})
-    return store.records.read(EventRecord, run_id, chosen)
-
-
-def _is_whole(store: Store, run_id: str) -> bool:
-    events = _events(store, run_id, FORKED, REWOUND, ARCHIVED, BRANCHED)
-    whole = sum(event.event_type == BRANCHED for event in events)
-    return 2 * whole == len(events)
 
 
 def _mark_whole(

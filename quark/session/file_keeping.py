@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -57,6 +58,7 @@ class FileKeeper:
     def keep(self, source: Path, target: Path, policy: Policy) -> None:
         """Copy a file: once (``now``), again whenever it has changed (``live``), or when the run
         ends, until when a link stands for it (``end``)."""
+        work: Deferred | None = None
         with self._lock:
             self._live.pop(target, None)
             self._at_end.pop(target, None)
@@ -69,9 +71,11 @@ class FileKeeper:
                     return
                 if policy == "live":
                     self._live[target] = source
-                self._copy(source, target)
+                work = self._copy(source, target)
             except OSError as error:
                 self._on_trouble(source, error)
+        if work is not None:
+            self._handle.defer_payload(work)  # may be done in the call, and takes the lock itself
 
     def follow_later(self, places: Places) -> None:
         """Follow what ``places`` gives, too, each time files are looked at."""
@@ -87,13 +91,19 @@ class FileKeeper:
                 self._worker.start()
 
     def follow(self) -> None:
-        """Copy what has changed or come since. Called in the background."""
+        """Copy what has changed or come since. Called in the background.
+
+        The lock is not held meanwhile: a script that saves a file does not wait for these.
+        """
         with self._lock:
-            for places in self._places:
-                for source, target in places():
-                    self._live.setdefault(target, source)
-            for target, source in list(self._live.items()):
-                self._bring_up_to_date(source, target)
+            followed = tuple(self._places)
+        found = [place for places in followed for place in places()]
+        with self._lock:
+            for source, target in found:
+                self._live.setdefault(target, source)
+            live = dict(self._live)
+        for target, source in live.items():
+            self._bring_up_to_date(source, target)
 
     def catch_up(self, timeout_seconds: float) -> None:
         """Bring everything up to date as fast as that goes: a large file gets a second name only.
@@ -116,32 +126,52 @@ class FileKeeper:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.close(self._handle.settings.finish_timeout_seconds)
+        self.follow()
+        for target, source in dict(self._at_end).items():
+            self._bring_up_to_date(source, target)
         with self._lock:
-            self.follow()
-            for target, source in self._at_end.items():
-                self._bring_up_to_date(source, target)
             self._live.clear()
             self._at_end.clear()
             self._places.clear()
 
-    def _copy(self, source: Path, target: Path) -> None:
+    def put(
+        self, copy: Callable[[Path], None], target: Path, stamp: _Stamp, *, after: _Stamp | None
+    ) -> None:
+        """Have ``copy`` make the file of ``stamp``, and put it in the place of the one of ``after``
+        at ``target``; not if another has come there meanwhile.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        draft = _draft(target)
+        try:
+            copy(draft)
+            with self._lock:
+                if self._copied.get(target) == after:
+                    draft.replace(target)
+                    self._copied[target] = stamp
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _copy(self, source: Path, target: Path) -> Deferred | None:
+        """Copy a file; return what is to be done later of that, if anything."""
         stamp = _Stamp.of(source)
         if stamp == self._copied.get(target):
-            return
+            return None
+        work: Deferred | None = None
         if stamp.size_bytes <= SMALL_BYTES:
             copy_file(source, target)
         else:
-            work = _Copy(source, target)
+            work = _Copy(self, source, target, stamp)
             _second_name(source, target)
-            self._handle.defer_payload(work)
         self._copied[target] = stamp
+        return work
 
     def _bring_up_to_date(self, source: Path, target: Path) -> None:
         try:
-            stamp = _Stamp.of(source)
-            if stamp != self._copied.get(target):
-                copy_file(source, target)
-                self._copied[target] = stamp
+            known, stamp = self._copied.get(target), _Stamp.of(source)
+            if stamp != known:
+                self.put(partial(copy_file, source), target, stamp, after=known)
         except FileNotFoundError as error:
             if target not in self._copied:
                 self._on_trouble(source, error)
@@ -167,14 +197,17 @@ class _Copy(Deferred):
 
     what = "saved file"
 
-    def __init__(self, source: Path, target: Path) -> None:
+    def __init__(self, keeper: FileKeeper, source: Path, target: Path, stamp: _Stamp) -> None:
         super().__init__(1)
         self._descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        self._keeper = keeper
         self._target = target
+        self._stamp = stamp
 
     def _journal(self) -> None:
+        copy = partial(copy_open_file, self._descriptor)
         try:
-            copy_open_file(self._descriptor, self._target)
+            self._keeper.put(copy, self._target, self._stamp, after=self._stamp)
         finally:
             os.close(self._descriptor)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from quark import ids, ui
@@ -25,6 +25,7 @@ from quark.pipeline.frames import SegmentMeta
 from quark.pipeline.journal import Journal, JournalConfig
 from quark.pipeline.payloads import PayloadQueue
 from quark.pipeline.shipper import Shipper, ShipperConfig
+from quark.pipeline.unsynced import UnsyncedPayloads
 from quark.records import Record
 from quark.session.costs import CostMeter
 from quark.session.intake import Intake
@@ -102,7 +103,11 @@ class RunHandle(Intake):
         if not owner:
             self._mark_shared()
         self._deferred = DeferredQueue(self.faults)
-        self._payloads = PayloadQueue(self.faults)
+        self._payloads = PayloadQueue(
+            self.faults,
+            unsynced=lambda: UnsyncedPayloads(self.at_rest, self.faults),
+            quiet=lambda: self.quiet,
+        )
         self._shipper = Shipper(
             self.journal,
             self._store,
@@ -257,6 +262,11 @@ class RunHandle(Intake):
         any :meth:`flush` returns. It is done in the call if too much waits, or the run has ended.
         """
         self._payloads.add(work)
+
+    def sync_later(self, digests: Iterable[str]) -> None:
+        """Bring payloads that were put into the store unsynced through to the disk: soon, together
+        with others, and before the run is closed."""
+        self._payloads.sync_later(digests)
 
     def settle(self) -> None:
         """Wait for everything that was deferred, and journal it. Not for the store."""

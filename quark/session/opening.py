@@ -28,6 +28,7 @@ from quark.records import (
     fold_run,
 )
 from quark.redact import redact_mapping
+from quark.session.branch_events import FORKED, REWOUND, unfinished_branch
 from quark.session.extension import ExtensionHost, load_extensions
 from quark.session.git import read_git_head, training_repository
 from quark.session.handle import RunHandle
@@ -101,9 +102,11 @@ def open_run(request: RunRequest) -> OpenedRun:
 
 @contextlib.contextmanager
 def _one_at_a_time(request: RunRequest) -> Iterator[None]:
-    """Let of several processes that open a shared run at once one start it, and the rest join."""
+    """Let of several processes that open a shared run at once one start it, and the rest join; and
+    let nobody else open a run that is being made as a branch."""
     descriptor = -1
-    if request.shared and request.settings.mode != "disabled":
+    alone = request.shared or request.fork_from is not None or request.rewind_to is not None
+    if alone and request.settings.mode != "disabled":
         root = local_root(request.settings)
         with contextlib.suppress(OSError):  # where nothing can be written, there is nobody to meet
             root.mkdir(parents=True, exist_ok=True)
@@ -133,6 +136,10 @@ def _existing_run(store: Store, request: RunRequest) -> RunRecord | None:
         if request.resume == "must":
             raise
         return None
+    if request.settings.mode != "offline":
+        begun = unfinished_branch(store, existing.id)
+        if begun is not None:
+            return _finished_branch(store, existing, begun, request)
     if request.resume == "never":
         raise InvalidRunStateError(
             f"Run {request.run_id!r} exists already; choose another run id, or resume it."
@@ -145,6 +152,25 @@ def _resumed(existing: RunRecord, request: RunRequest) -> RunRecord:
     if not reopened:
         check_run_transition(existing.id, existing.status, RunStatus.RUNNING)
     return existing
+
+
+def _finished_branch(
+    store: Store, run: RunRecord, begun: EventRecord, request: RunRequest
+) -> RunRecord | None:
+    """Return a run whose process died while it made it as a branch, as it was to be; None if it is
+    now to be made."""
+    if begun.event_type == REWOUND and request.resume != "never":
+        from quark.session.branching import rewind_run  # seldom needed
+
+        rewind_run(store, run.id, last_step=begun.payload["step"])
+        return store.records.get_run(run.id)
+    if begun.event_type == FORKED and request.fork_from is not None:
+        store.records.delete_run(run.id)  # nothing but copies is in it
+        return None
+    raise InvalidRunStateError(
+        f"Run {run.id!r} is not whole: the process that made it of run "
+        f"{begun.payload['run_id']!r} died meanwhile. Fork or wind back that run again."
+    )
 
 
 def _check_no_fork(request: RunRequest) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from quark.errors import SessionStoreError
+from quark.storage.blob_claims import claim, remove_unclaimed, unclaimed_bytes
 from quark.storage.file_copy import FileDigests, copy_and_digest, copy_file, read_and_digest
 from quark.storage.incoming import incoming_file, remove_abandoned
 
@@ -33,11 +34,17 @@ class FolderBlobs:
         self._check_open = check_open
         self._tidy = False
 
-    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
+    def put(self, source: BinaryIO | bytes, *, synced: bool = True) -> tuple[str, int]:
         self._check_open()
+        if isinstance(source, (bytes, bytearray)) and not synced:
+            sha256 = new_sha256(source).hexdigest()
+            if self._is_kept(sha256):
+                return sha256, len(source)
         with self._incoming() as (incoming, file):
             sha256, size_bytes = _write(file, source)
-            self._keep(incoming, sha256, durable=True)
+            if synced:
+                os.fsync(file.fileno())
+            self._keep(incoming, sha256, synced=synced)
         return sha256, size_bytes
 
     def put_file(self, path: Path) -> FileDigests:
@@ -52,18 +59,20 @@ class FolderBlobs:
                 file.write(small[0])
                 file.flush()
                 found = small[1]
-            self._keep(incoming, found.sha256, durable=False)
+            self._keep(incoming, found.sha256, synced=False)
         return found
 
     def sync(self, digests: Iterable[str]) -> None:
         self._check_open()
         with self._translated():
             paths = [self._path(sha256) for sha256 in digests]
-            for path in paths:
-                try:
+            try:
+                if len(paths) > 1:
+                    _begin_writing(paths)
+                for path in paths:
                     _sync(path)
-                except FileNotFoundError:
-                    raise KeyError(path.name) from None
+            except FileNotFoundError as error:
+                raise KeyError(Path(str(error.filename)).name) from None
             for folder in {path.parent for path in paths}:
                 _sync(folder)
 
@@ -89,6 +98,22 @@ class FolderBlobs:
             with self._translated():
                 self._path(sha256).unlink(missing_ok=True)
 
+    def claim(self, sha256: str) -> bool:
+        self._check_open()
+        with self._translated():
+            return _DIGEST.fullmatch(sha256) is not None and claim(self._path(sha256))
+
+    def unclaimed(self, before_us: int) -> dict[str, int]:
+        with self._translated():
+            found = ((name, self._path(name)) for name in self.digests())
+            sizes = ((name, unclaimed_bytes(path, before_us)) for name, path in found)
+            return {name: size_bytes for name, size_bytes in sizes if size_bytes is not None}
+
+    def remove_unclaimed(self, sha256: str, before_us: int) -> int | None:
+        self._check_open()
+        with self._translated():
+            return remove_unclaimed(self._path(sha256), before_us)
+
     def digests(self) -> Iterable[str]:
         self._check_open()
         names = (path.name for path in self._folder.glob("??/??/*"))
@@ -108,20 +133,21 @@ class FolderBlobs:
         with self._translated(source), incoming_file(folder) as found:
             yield found
 
-    def _keep(self, incoming: Path, sha256: str, *, durable: bool) -> None:
-        if self._is_kept(sha256):
-            return
+    def _keep(self, incoming: Path, sha256: str, *, synced: bool) -> None:
         path = self._path(sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        incoming.replace(path)
-        if durable:
+        if not self._is_kept(sha256):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            incoming.replace(path)
+        elif synced:  # whoever put it here may not have had it synced
+            _sync(path)
+        if synced:
             _sync(path.parent)
 
     def _is_kept(self, sha256: str) -> bool:
         """Say whether a payload is here, and was not damaged since."""
         with self._translated():
             path = self._path(sha256)
-            return path.exists() and _digest(path) == sha256
+            return path.exists() and _digest(path) == sha256 and claim(path)
 
     @contextmanager
     def _translated(self, source: Path | None = None) -> Iterator[None]:
@@ -142,7 +168,6 @@ def _write(file: BinaryIO, source: BinaryIO | bytes) -> tuple[str, int]:
         digest.update(piece)
         file.write(piece)
     file.flush()
-    os.fsync(file.fileno())
     return digest.hexdigest(), file.tell()
 
 
@@ -157,6 +182,18 @@ def _pieces(source: BinaryIO | bytes) -> Iterator[bytes | memoryview]:
         return
     while piece := source.read(_PIECE_BYTES):
         yield piece
+
+
+def _begin_writing(paths: Iterable[Path]) -> None:
+    """Have the disk begin with all files before any is waited for: then one commit of a journalling
+    file system is for many of them."""
+    if hasattr(os, "posix_fadvise"):
+        for path in paths:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
 
 
 def _sync(path: Path) -> None:

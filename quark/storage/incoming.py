@@ -57,7 +57,8 @@ def _locked_file(folder: Path) -> tuple[Path, BinaryIO]:
 
 
 def _lock(file: BinaryIO, *, wait: bool = False) -> bool:
-    """Lock an open file; False if somebody else has, unless ``wait``, or where there are no locks."""
+    """Lock an open file; False where there are no locks, or if somebody else has it and there is
+    no ``wait``."""
     if sys.platform == "win32":
         return False
     import fcntl

@@ -5,8 +5,11 @@
     <storage_dir>/.quark/
       index.db                 list of projects and runs; can be rebuilt from the run folders
       documents.db             what belongs to no single run: versions of artifacts, sweeps
+      known_files.db           digests of files that were read before: see quark.catalog
       opening.lock             held for a moment by processes that open a run together
       blobs/ab/cd/<sha256>     payloads
+      staging/                 held by processes that put versions of artifacts together
+      sweeps/                  held by agents of sweeps for as long as they live
       runs/<run_id>/
         run.db                 records and points of the run
         journal/               what has not been stored yet

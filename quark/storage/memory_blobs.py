@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterable
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import BinaryIO
 
+from quark.clock import SYSTEM_CLOCK
 from quark.storage.file_copy import FileDigests
 
 
@@ -17,12 +19,16 @@ class MemoryBlobs:
     def __init__(self, check_open: Callable[[], None]) -> None:
         self._check_open = check_open
         self._payloads: dict[str, bytes] = {}
+        self._claimed_us: dict[str, int] = {}
+        self._lock = threading.Lock()
 
-    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
+    def put(self, source: BinaryIO | bytes, *, synced: bool = True) -> tuple[str, int]:
         self._check_open()
         payload = bytes(source) if isinstance(source, (bytes, bytearray)) else source.read()
         digest = sha256(payload).hexdigest()
-        self._payloads[digest] = payload
+        with self._lock:
+            self._payloads[digest] = payload
+            self._claimed_us[digest] = SYSTEM_CLOCK.time_us()
         return digest, len(payload)
 
     def put_file(self, path: Path) -> FileDigests:
@@ -49,7 +55,34 @@ class MemoryBlobs:
 
     def delete(self, sha256: str) -> None:
         self._check_open()
-        self._payloads.pop(sha256, None)
+        with self._lock:
+            self._payloads.pop(sha256, None)
+            self._claimed_us.pop(sha256, None)
+
+    def claim(self, sha256: str) -> bool:
+        self._check_open()
+        with self._lock:
+            if sha256 in self._payloads:
+                self._claimed_us[sha256] = SYSTEM_CLOCK.time_us()
+            return sha256 in self._payloads
+
+    def unclaimed(self, before_us: int) -> dict[str, int]:
+        self._check_open()
+        with self._lock:
+            return {
+                sha256: len(payload)
+                for sha256, payload in self._payloads.items()
+                if self._claimed_us[sha256] < before_us
+            }
+
+    def remove_unclaimed(self, sha256: str, before_us: int) -> int | None:
+        self._check_open()
+        with self._lock:
+            payload = self._payloads.get(sha256)
+            if payload is None or self._claimed_us[sha256] >= before_us:
+                return None
+            del self._payloads[sha256], self._claimed_us[sha256]
+            return len(payload)
 
     def digests(self) -> Iterable[str]:
         self._check_open()

@@ -138,8 +138,14 @@ class PointStore(Protocol):
 class BlobStore(Protocol):
     """Payloads, kept once under their SHA-256."""
 
-    def put(self, source: BinaryIO | bytes) -> tuple[str, int]:
-        """Store a stream in constant memory and return its SHA-256 (hex) and size in bytes."""
+    def put(self, source: BinaryIO | bytes, *, synced: bool = True) -> tuple[str, int]:
+        """Store a stream in constant memory and return its SHA-256 (hex) and size in bytes.
+
+        Args:
+            synced: Whether it survives a loss of power when this returns. If not, it survives the
+                end of this process, and a loss of power after :meth:`sync`, which takes many
+                payloads at once in a fraction of the time.
+        """
         ...
 
     def put_file(self, path: Path) -> FileDigests:
@@ -185,6 +191,24 @@ class BlobStore(Protocol):
 
     def delete(self, sha256: str) -> None:
         """Remove a payload; nothing happens if it is not here."""
+        ...
+
+    def claim(self, sha256: str) -> bool:
+        """Note that a payload is in use now, as putting it again does; say whether it is here.
+
+        Who is told that it is here may rely on that for as long as a collector of payloads waits,
+        which is a day by default.
+        """
+        ...
+
+    def unclaimed(self, before_us: int) -> dict[str, int]:
+        """Return the payloads that were neither put nor claimed since, with their sizes in
+        bytes."""
+        ...
+
+    def remove_unclaimed(self, sha256: str, before_us: int) -> int | None:
+        """Remove a payload and return its size in bytes; None if it was put or claimed since, by
+        any process, or is not here."""
         ...
 
     def digests(self) -> Iterable[str]:

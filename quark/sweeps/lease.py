@@ -46,8 +46,10 @@ def is_alive(root: Path, agent_id: str) -> bool:
     """Say whether the agent, or a program of its, is still there."""
     try:
         descriptor = os.open(_path(root, agent_id), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:  # too many open files, say: that tells nothing about the agent
+        return True
     try:
         # Shared, so that two processes that look at once do not take each other for the agent.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

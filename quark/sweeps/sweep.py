@@ -303,9 +303,9 @@ class Sweep:
 
         trial = self._change_trial(number, end)
         trials = self.trials()
-        if self._target_is_reached(trials) and self.state == "running":
-            self.finish()
-        elif self.state == "running":
+        if self._target_is_reached(trials):
+            self._finish_unless_told()
+        else:
             self._finish_if_exhausted(trials)
         return trial
 
@@ -333,11 +333,22 @@ class Sweep:
     def _finish_if_exhausted(self, trials: Sequence[Trial]) -> None:
         ended = all(trial.ended for trial in trials)
         if ended and not self.config.local_controller and exhausted(self.config, trials):
-            self.finish()
+            self._finish_unless_told()
 
     def _finish_if_all_ended(self, trials: Sequence[Trial]) -> None:
-        if self.state == "running" and all(trial.ended for trial in trials):
-            self.finish()
+        if all(trial.ended for trial in trials):
+            self._finish_unless_told()
+
+    def _finish_unless_told(self) -> None:
+        """Finish the sweep, if nobody has paused or ended it, even a moment ago."""
+
+        def change(body: dict[str, Any]) -> dict[str, Any]:
+            if body["state"] != "running":
+                return body
+            return {**body, "state": "finished", "updated_at": self._now()}
+
+        if self.state == "running":
+            self._change(change)
 
     def _target_is_reached(self, trials: Sequence[Trial]) -> bool:
         metric = self.config.metric

@@ -17,6 +17,7 @@ from quark.catalog.reading import (
     read_manifest,
 )
 from quark.catalog.removal import collect, delete_collection, delete_version, expired
+from quark.clock import SYSTEM_CLOCK
 from quark.errors import ArtifactNotFoundError, SchemaValidationError
 from quark.storage.protocols import Store
 from tests.catalog.building import KEY, RUN, log, manifest
@@ -67,7 +68,7 @@ def test_deleting_a_link_or_a_portfolio_leaves_the_version(store: Store) -> None
 
 
 def test_payloads_go_when_nothing_needs_them_and_not_before(store: Store) -> None:
-    clock = FakeClock()
+    clock = FakeClock(SYSTEM_CLOCK.time_us())  # by which a store says when a payload was put
     doomed = log(store, {"a": "only here", "b": "shared", "c": "a run's", "d": "a part's"})
     kept = log(store, {"b": "shared"}, key=KEY._replace(name="other"))
     commit(

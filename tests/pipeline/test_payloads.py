@@ -77,6 +77,28 @@ def test_where_too_much_waits_whoever_brings_more_does_it_and_nothing_is_dropped
     assert "payloads come faster than they can be kept" in capsys.readouterr().err
 
 
+def test_who_waits_for_the_queue_prepares_what_is_at_its_end() -> None:
+    class Prepared(Payload):
+        def _prepare(self) -> None:
+            prepared.append((self._number, threading.current_thread().name))
+            if self._number == 1:
+                first.go.set()
+
+    queue, seen = PayloadQueue(FaultLog(strict=False)), list[tuple[int, str]]()
+    prepared: list[tuple[int, str]] = []
+    first = Stuck(seen, 0, 8)
+    queue.add(first)
+    assert first.begun.wait(30)
+    for number in range(1, 5):
+        queue.add(Prepared(seen, number))
+
+    queue.drain()  # would never come back, if nobody prepared anything
+    queue.close(10)
+
+    assert prepared == [(number, "MainThread") for number in (4, 3, 2, 1)]
+    assert [number for number, _ in seen] == [0, 1, 2, 3, 4]
+
+
 def test_a_payload_that_comes_after_the_end_is_done_at_once() -> None:
     queue, seen = PayloadQueue(FaultLog(strict=False)), list[tuple[int, str]]()
     queue.close(1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,20 @@ import pytest
 
 from quark import jsonio
 from quark.errors import InvalidRunStateError, RunNotFoundError
+from quark.persistence.open import open_store
 from quark.records import ConsoleLineRecord, EventRecord, HistoryValueRecord, RunRecord
-from quark.session import branching
+from quark.session import RunRequest, TrainingSession, branching
 from quark.session.branching import begun_us, fork_run, is_archived, rewind_run
-from quark.session.past import copy_run
+from quark.session.past import RunPast, copy_run
+from quark.session.request import RunMoment
+from quark.storage.batch import Batch
+from quark.storage.layout import opening_lock_path
 from quark.storage.memory import MemoryStore
 from quark.storage.model import EncodedRecord
 from quark.storage.protocols import Store
 from tests.storage.building import START_US, batch, block, points_of, record, run_record
 from tests.storage.stores import STORES
+from tests.sweeps.trials import settings_in
 
 
 @pytest.fixture(params=STORES)
@@ -196,6 +203,76 @@ def test_a_rewind_that_was_cut_short_loses_nothing(
     assert kept == "run-1~2"
     assert contents(store, kept) == before
     assert contents(store, "run-1")["points"] == cut(before, 2, us(13))["points"]
+
+
+def opened(folder: Path, run_id: str, **more: Any) -> TrainingSession:
+    settings = settings_in(folder)
+    more = {"resume": "allow", "reopen_completed": True, **more}
+    return TrainingSession.open(RunRequest(project="p", settings=settings, run_id=run_id, **more))
+
+
+def logged(folder: Path, run_id: str) -> list[tuple[int, float]]:
+    with closing(open_store(settings_in(folder))) as store:
+        series = store.points.series(run_id, "loss")
+        return sorted(zip(series.step.tolist(), series.value.tolist(), strict=True))
+
+
+def log(session: TrainingSession, *steps: int) -> None:
+    for step in steps:
+        session.log_row({"loss": float(step)}, step)
+    session.end_run("completed")
+
+
+def test_who_opens_a_run_that_a_dead_process_left_half_made_gets_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(opened(tmp_path, "r"), 0, 1, 2, 3)
+    with monkeypatch.context() as dying:
+
+        def write_half(past: RunPast, run_id: str) -> Iterator[Batch]:
+            if "~" in run_id:
+                yield from batches(past, run_id)
+            else:
+                raise KeyboardInterrupt
+
+        batches = RunPast.batches
+        dying.setattr(RunPast, "batches", write_half)
+        with pytest.raises(KeyboardInterrupt):
+            opened(tmp_path, "r", resume="must", rewind_to=2)
+        with pytest.raises(KeyboardInterrupt):
+            opened(tmp_path, "f", resume="never", fork_from=RunMoment(run_id="r~1", last_step=1))
+
+    log(opened(tmp_path, "r"), 3, 4)
+    with pytest.raises(InvalidRunStateError, match=r"'f' is not whole.*'r~1' died"):
+        opened(tmp_path, "f")
+    moment = RunMoment(run_id="r~1", last_step=1)
+    log(opened(tmp_path, "f", resume="never", fork_from=moment), 2)
+
+    assert logged(tmp_path, "r") == [(step, float(step)) for step in range(5)]
+    assert logged(tmp_path, "f") == [(step, float(step)) for step in range(3)]
+    log(opened(tmp_path, "r", resume="must", rewind_to=0), 1)
+    assert logged(tmp_path, "r~2") == [(step, float(step)) for step in range(5)]
+    assert logged(tmp_path, "r") == [(0, 0.0), (1, 1.0)]
+
+
+def test_nobody_else_opens_a_run_while_it_is_wound_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(opened(tmp_path, "r"), 0, 1)
+    locked, rewind = list[bool](), branching.rewind_run
+
+    def look(store: Store, run_id: str, *, last_step: int) -> str:
+        with opening_lock_path(tmp_path / ".quark").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                locked.append(True)
+        return rewind(store, run_id, last_step=last_step)
+
+    monkeypatch.setattr(branching, "rewind_run", look)
+    opened(tmp_path, "r", resume="must", rewind_to=0).end_run("completed")
+
+    assert locked == [True]
 
 
 def test_what_cannot_be_branched_is_refused(store: Store) -> None:

@@ -99,6 +99,36 @@ def test_a_file_is_put_under_its_digests_and_comes_back_as_a_file_of_its_own(
     assert list(store.blobs.digests()) == [found.sha256]
 
 
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("as_stream", [True, False])
+def test_a_payload_that_is_synced_later_is_there_at_once(
+    store: Store, payload: bytes, as_stream: bool
+) -> None:
+    def source() -> io.BytesIO | bytes:
+        return io.BytesIO(payload) if as_stream else payload
+
+    found = store.blobs.put(source(), synced=False)
+
+    assert found == (sha256(payload).hexdigest(), len(payload))
+    with store.blobs.open(found[0]) as stream:
+        assert stream.read() == payload
+    assert store.blobs.put(source(), synced=False) == found
+    assert store.blobs.put(source(), synced=True) == found
+    assert list(store.blobs.digests()) == [found[0]]
+
+
+def test_payloads_are_synced_many_at_once(store: Store) -> None:
+    kept = [store.blobs.put(f"payload {number}".encode(), synced=False)[0] for number in range(50)]
+
+    store.blobs.sync([])
+    store.blobs.sync(kept)
+    store.blobs.sync(kept)  # nothing is left to be done
+
+    with pytest.raises(KeyError, match="0" * 64):
+        store.blobs.sync([*kept, "0" * 64])
+    assert set(store.blobs.digests()) == set(kept)
+
+
 def test_a_file_that_is_not_there_is_no_fault_of_the_store(store: Store, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.blobs.put_file(tmp_path / "missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,10 @@ from quark.errors import (
     SchemaValidationError,
 )
 from quark.session import RunRequest, TrainingSession
+from quark.storage.documents import Document
+from quark.storage.protocols import DocumentStore
 from quark.sweeps import Sweep, Trial
-from quark.sweeps.lease import Lease
+from quark.sweeps.lease import Lease, is_alive
 from quark.sweeps.trial import trial_of
 from tests.sweeps.trials import new_sweep, settings_in
 
@@ -107,6 +110,53 @@ def test_the_sweep_ends_when_its_target_is_reached(tmp_path: Path) -> None:
             assert sweep.state == state
         assert sweep.claim(lease) == "done"
         lease.release()
+
+
+class Overtaken:
+    """Documents of a store. Right after the sweep is read, somebody else stops it."""
+
+    def __init__(self, documents: DocumentStore, other: Sweep) -> None:
+        self._documents = documents
+        self._other = other
+
+    def get(self, kind: str, name: str) -> Document | None:
+        found = self._documents.get(kind, name)
+        if kind == "sweep" and self._other.state == "running":
+            self._other.stop()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._documents, name)
+
+
+def test_a_trial_ends_well_while_somebody_stops_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        new_sweep(tmp_path, "grid", {"a": {"values": [1]}}) as sweep,
+        Sweep.load(sweep.id, settings_in(tmp_path)) as other,
+    ):
+        trial = sweep.claim(Lease(sweep.root))
+        assert isinstance(trial, Trial)
+        overtaken = Overtaken(sweep.store.documents, other)
+        monkeypatch.setitem(vars(sweep.store), "documents", overtaken)
+
+        settled = sweep.settle(trial.number, "completed")
+        monkeypatch.undo()
+
+        assert (settled.state, sweep.state) == ("completed", "stopped")
+
+
+def test_an_agent_whose_sign_of_life_cannot_be_read_is_not_taken_for_dead(tmp_path: Path) -> None:
+    lease = Lease(tmp_path)
+    path = next((tmp_path / "sweeps").iterdir())
+    path.unlink()
+    assert not is_alive(tmp_path, lease.agent_id)
+
+    path.symlink_to(path)
+
+    assert is_alive(tmp_path, lease.agent_id)
+    lease.release()
 
 
 def test_runs_from_before_count_as_trials(tmp_path: Path) -> None:

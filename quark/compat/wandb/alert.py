@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from quark.clock import SYSTEM_CLOCK, Clock
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+WAIT_SECONDS = 60.0
+_MAX_TITLES = 1000
+
+_said: dict[tuple[str, str], float] = {}
 
 
 class AlertLevel(Enum):
@@ -19,6 +29,25 @@ _SEVERITIES = {
     AlertLevel.WARN: "warning",
     AlertLevel.ERROR: "error",
 }
+
+
+def may_say(
+    run_id: str,
+    title: str,
+    wait_duration: float | timedelta | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> bool:
+    """Say whether ``title`` is to be said now; False within ``wait_duration`` of the last time."""
+    wait = WAIT_SECONDS if wait_duration is None else wait_duration
+    seconds = float(wait.total_seconds() if hasattr(wait, "total_seconds") else wait)
+    now = clock.monotonic()
+    last = _said.get((run_id, title))
+    if last is not None and now - last < seconds:
+        return False
+    if len(_said) >= _MAX_TITLES:  # titles with numbers in them
+        _said.clear()
+    _said[run_id, title] = now
+    return True
 
 
 def alert_fields(title: str, text: str, level: str | AlertLevel | None) -> dict[str, Any]:

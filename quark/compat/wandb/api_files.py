@@ -5,11 +5,12 @@ from __future__ import annotations
 import mimetypes
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, Any
 
+from quark.compat.wandb.api_lists import Listed
 from quark.compat.wandb.errors import CommError
 from quark.compat.wandb.kept_files import RunFiles
 from quark.compat.wandb.symbols import refuse_attribute
@@ -120,27 +121,10 @@ class ApiFile:
         return f"<File {self._name}>"
 
 
-class ApiFiles:
-    """Files of a run: a sequence, by name."""
+class ApiFiles(Listed[ApiFile]):
+    """Files of a run, by name."""
 
-    def __init__(self, files: Sequence[ApiFile]) -> None:
-        self._files = files
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __iter__(self) -> Iterator[ApiFile]:
-        return iter(self._files)
-
-    @overload
-    def __getitem__(self, index: int) -> ApiFile: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ApiFile]: ...
-    def __getitem__(self, index: int | slice) -> ApiFile | Sequence[ApiFile]:
-        return self._files[index]
-
-    def __repr__(self) -> str:
-        return f"<Files ({len(self._files)})>"
+    SHOWN = "Files"
 
 
 def list_files(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
+from quark.compat.wandb.api_lists import Listed
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.records import ProjectRecord
 
@@ -89,24 +89,7 @@ class ApiProject:
         return f"<Project {'/'.join(self.path)}>"
 
 
-class ApiProjects:
-    """Projects: a sequence, by name."""
+class ApiProjects(Listed[ApiProject]):
+    """Projects, by name."""
 
-    def __init__(self, projects: Sequence[ApiProject]) -> None:
-        self._projects = projects
-
-    def __len__(self) -> int:
-        return len(self._projects)
-
-    def __iter__(self) -> Iterator[ApiProject]:
-        return iter(self._projects)
-
-    @overload
-    def __getitem__(self, index: int) -> ApiProject: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ApiProject]: ...
-    def __getitem__(self, index: int | slice) -> ApiProject | Sequence[ApiProject]:
-        return self._projects[index]
-
-    def __repr__(self) -> str:
-        return f"<Projects ({len(self._projects)})>"
+    SHOWN = "Projects"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quark.clock import SYSTEM_CLOCK
-from quark.compat.wandb.logged_media import Storable, Take, Way, media_of
+from quark.compat.wandb.logged_media import Storable, Take, Way, is_never_media, media_of
 from quark.compat.wandb.values import SCALARS, copied, plain, put
 from quark.pipeline.deferred import Deferred
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from quark.hooks.transfer import Transfer
 
 _MAX_DEPTH = 50
+_MAX_TYPES = 4096
+
+#: Classes whose values are neither media nor on a device, such as numpy's numbers.
+_plain_types: set[type] = set()
 
 
 def on_device(value: Any) -> bool:
@@ -55,11 +59,14 @@ def split(values: Mapping[str, Any]) -> Parts:
 def _split_into(parts: Parts, rest: dict[str, Any], values: Mapping[str, Any], way: Way) -> None:
     for key, value in values.items():
         name = key if isinstance(key, str) else str(plain(key))
-        if type(value) in SCALARS:
+        kind = type(value)
+        if kind in SCALARS:
             rest[name] = value
+        elif kind in _plain_types:
+            rest[name] = plain(value)
         elif on_device(value):
             parts.tensors[(*way, name)] = value
-        elif type(value) is dict and value and "_type" not in value and len(way) < _MAX_DEPTH:
+        elif kind is dict and value and "_type" not in value and len(way) < _MAX_DEPTH:
             inner: dict[str, Any] = {}
             _split_into(parts, inner, value, (*way, name))
             if inner:
@@ -67,6 +74,9 @@ def _split_into(parts: Parts, rest: dict[str, Any], values: Mapping[str, Any], w
         elif (media := media_of(value)) is not None:
             parts.media[(*way, name)] = media
         else:
+            is_plain = is_never_media(kind) and kind is not dict and not hasattr(kind, "is_cpu")
+            if is_plain and len(_plain_types) < _MAX_TYPES:
+                _plain_types.add(kind)
             rest[name] = plain(value)
 
 

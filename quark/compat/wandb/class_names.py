@@ -16,7 +16,8 @@ updated_at url use_as used_by verify version wait
     "data types": """
 Audio BatchableMedia Bokeh BoundingBoxes2D Classes EvalTable Graph Histogram Html Image ImageMask
 JoinedTable Media Molecule Node Object3D PartitionedTable Plotly Table Video WBValue box3d
-from_json Graph.from_keras Audio.durations Audio.sample_rates Graph.add_edge Graph.add_node Histogram.MAX_LENGTH
+from_json Audio.durations Audio.sample_rates Graph.add_edge Graph.add_node Graph.from_keras
+Histogram.MAX_LENGTH
 Html.inject_head Image.MAX_DIMENSION Image.image Molecule.SUPPORTED_RDKIT_TYPES
 Molecule.SUPPORTED_TYPES Molecule.from_rdkit Molecule.from_smiles
 Object3D.SUPPORTED_POINT_CLOUD_TYPES Object3D.SUPPORTED_TYPES Object3D.from_file
@@ -40,9 +41,9 @@ ArtifactCollection.entity ArtifactCollection.id ArtifactCollection.is_sequence
 ArtifactCollection.name ArtifactCollection.project ArtifactCollection.save ArtifactCollection.tags
 ArtifactCollection.type ArtifactCollection.updated_at ArtifactCollections.more
 ArtifactType.collection ArtifactType.collections ArtifactType.id ArtifactType.name
-ArtifactTypes.more Artifacts.more File.delete File.download File.path_uri File.size
+ArtifactTypes.more Artifacts.more File.delete File.download File.path_uri File.size Files.more
 Project.artifacts_types Project.collections Project.id Project.owner Project.path Project.sweeps
-Project.url RunArtifacts.more Runs.histories Runs.more Runs.next Runs.upgrade_to_full
+Project.url Projects.more RunArtifacts.more Runs.histories Runs.more Runs.next Runs.upgrade_to_full
 Sweep.best_run Sweep.config Sweep.entity Sweep.expected_run_count Sweep.load Sweep.name
 Sweep.order Sweep.path Sweep.url Sweep.username User.teams
 """,
@@ -89,8 +90,8 @@ ArtifactCollections.next ArtifactCollections.update_variables ArtifactTypes.QUER
 ArtifactTypes.convert_objects ArtifactTypes.cursor ArtifactTypes.next
 ArtifactTypes.update_variables Artifacts.QUERY Artifacts.convert_objects Artifacts.cursor
 Artifacts.next Artifacts.update_variables Files.convert_objects Files.cursor Files.last_response
-Files.more Files.next Files.update_variables Projects.QUERY Projects.convert_objects
-Projects.cursor Projects.length Projects.more Projects.next Projects.update_variables
+Files.next Files.update_variables Projects.QUERY Projects.convert_objects
+Projects.cursor Projects.length Projects.next Projects.update_variables
 RunArtifacts.convert_objects RunArtifacts.cursor RunArtifacts.next RunArtifacts.update_variables
 Runs.convert_objects Runs.cursor Runs.last_response Runs.update_variables
 """,

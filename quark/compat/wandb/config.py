@@ -62,6 +62,13 @@ class Config:
     def __repr__(self) -> str:
         return repr(self._values)
 
+    def __reduce__(self) -> tuple[type[Config], tuple[dict[str, Any]]]:
+        """Have copies and checkpoints hold the values alone; changing them changes no run."""
+        return Config, (self._values,)
+
+    def __copy__(self) -> Config:
+        return Config(self._values)
+
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or ``default``."""
         return self._values.get(key, default)

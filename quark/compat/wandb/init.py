@@ -20,7 +20,7 @@ from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.errors import CommError, InvalidSettingError, UsageError
 from quark.compat.wandb.integration.patched import PATCHED
 from quark.compat.wandb.naming import check_id, check_project, generate_id, generate_name
-from quark.compat.wandb.place import launch_metadata, quark_settings
+from quark.compat.wandb.place import in_a_writable_place, launch_metadata, quark_settings
 from quark.compat.wandb.run import Run, RunDisabled
 from quark.compat.wandb.run_place import FILES, lay_out
 from quark.compat.wandb.settings import Settings, gathered
@@ -128,7 +128,7 @@ def init(
     if wanted.mode == "disabled" or where.mode == "disabled":
         run = _disabled_run(wanted, values)
     else:
-        run = _stored_run(wanted, where, values)
+        run = _stored_run(wanted, in_a_writable_place(where, wanted), values)
     if fixed:
         run.config.merge_locked(fixed)
     current.opened(run, bound=wanted.reinit != "create_new")

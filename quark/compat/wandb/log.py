@@ -12,7 +12,6 @@ rows came late, and which dotted keys were nested dicts.
 
 from __future__ import annotations
 
-import operator
 import struct
 import sys
 import threading
@@ -22,6 +21,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quark.compat.wandb.awaited import AwaitedRow, Parts, split
+from quark.compat.wandb.log_arguments import refusal, step_number, with_texts
+from quark.compat.wandb.overtaking import Overtaking, Ticket, drop, value_at
 from quark.compat.wandb.term import termwarn
 from quark.compat.wandb.use_counts import warned
 from quark.compat.wandb.values import SCALARS, all_texts, flatten, join, merge, paths, put
@@ -57,6 +58,7 @@ class RowLog:
         "_lock",
         "_nulls",
         "_open",
+        "_overtaking",
         "_row",
         "_shapes",
         "_short_way",
@@ -73,6 +75,7 @@ class RowLog:
         self._nulls: set[str] = set()  # keys that may have been logged and are not in the summary
         self._definitions: Definitions | None = None
         self._shapes: set[tuple[str, ...]] = set()  # keys of rows whose nested keys are journaled
+        self._overtaking = Overtaking()
         self._short_way = True
         self._warned_late = False
         self.renew_lock()
@@ -134,7 +137,7 @@ class RowLog:
                     self._append(data, row)
                 except _REFUSALS as error:
                     self._row = before
-                    raise _refusal(data, step) from error
+                    raise refusal(data, step) from error
                 if not closes and row == before:
                     self._open.update(data)
                 elif closes and not self._open:
@@ -156,16 +159,18 @@ class RowLog:
             raise TypeError(
                 f"log() takes a dict of values by their names, not a {type(data).__name__}."
             )
-        number = None if step is None else _step_number(step)
+        number = None if step is None else step_number(step)
         if charts := sys.modules.get(_CHARTS):  # as soon as one was made
             data, drawn = charts.with_tables(data)
             if drawn:
                 self._draw(drawn)
-        parts = split(data if all_texts(map(type, data)) else _with_texts(data))
-        nested, later = parts.plain, parts.ways
-        if not later and self._short_way and _all_scalars(map(type, nested.values())):
+        parts = split(data if all_texts(map(type, data)) else with_texts(data))
+        nested = parts.plain
+        is_whole = not (parts.tensors or parts.media)
+        if is_whole and self._short_way and _all_scalars(map(type, nested.values())):
             self.log(nested, number, commit)
             return
+        later = parts.ways
         flat_row = flatten(nested)
         if None in flat_row.values():
             self._nulls.update(key for key, value in flat_row.items() if value is None)
@@ -183,8 +188,11 @@ class RowLog:
             else:
                 closes = (number is None) if commit is None else commit
                 self._log_parts(parts, flat_row, row, closes=closes)
+            take: Take = self._take_late
+            if later and not is_late:
+                self._open = drop(later, self._open)
+                take = partial(self._take_arrived, self._overtaking.ticket(later, self._last))
         # Outside of the lock: what is done in the background may be done here and now instead.
-        take = self._take_late if is_late else self._take_arrived
         if parts.tensors:
             self._await(AwaitedRow(row, parts.tensors, take))
         if parts.media:
@@ -205,18 +213,18 @@ class RowLog:
             self._append(flat_row, row)
         except _REFUSALS as error:
             self._row = before
-            raise _refusal(flat_row, row) from error
+            raise refusal(flat_row, row) from error
         if closes and not self._open and self._definitions is None:
             merge(nested, self._last)
             self._closed_row = row
         else:
             self._add_to_row(nested, row, before, closes=closes)
 
-    def _take_arrived(self, nested: dict[str, Any], row: int, time_us: int) -> None:
+    def _take_arrived(self, ticket: Ticket, nested: dict[str, Any], row: int, time_us: int) -> None:
         """Put what has arrived into its row, which may be closed by now. Takes no lock: who waits
         for what is on its way may hold one."""
         self._append_at(flatten(nested), row, time_us)
-        self._put_awaited(nested)
+        self._arrive(partial(self._merge_arrived_in_turn, ticket, nested))
 
     def _put_awaited(self, nested: dict[str, Any]) -> None:
         """Put what has arrived into the summary, as soon as nobody holds the lock."""
@@ -247,25 +255,35 @@ class RowLog:
         else:
             self._definitions.close_nested(nested, self._last)
 
+    def _merge_arrived_in_turn(self, ticket: Ticket, nested: dict[str, Any]) -> None:
+        merge_rest, is_summed_up = self._merge_arrived, self._is_summed_up
+        self._overtaking.arrive(ticket, nested, self._last, merge_rest, counts_always=is_summed_up)
+
+    def _is_summed_up(self, way: Way) -> bool:
+        found = None if self._definitions is None else self._definitions.find(".".join(way))
+        return found is not None and found.is_summed_up
+
     def _put_in_summary(self, media: Mapping[Way, Storable]) -> None:
         """Have media stored later that the script has set in the summary."""
         ways = tuple(media)
+        ticket = self._overtaking.ticket(ways, self._last)
 
         def take(nested: dict[str, Any], row: int, time_us: int) -> None:
             for way in ways:
                 if len(way) == 1:  # at once, lest it is lost with the process
                     self._append_summary({way[0]: nested[way[0]]}, row)
-            self._arrive(partial(self._set_arrived, nested, ways))
+            set_arrived = partial(self._set_arrived, ways)
+            arrive = self._overtaking.arrive
+            self._arrive(partial(arrive, ticket, nested, self._last, set_arrived))
 
         self._keep_media(self._row, media, take, "summary")
 
-    def _set_arrived(self, nested: dict[str, Any], ways: tuple[Way, ...]) -> None:
+    def _set_arrived(self, ways: tuple[Way, ...], nested: dict[str, Any]) -> None:
         for way in ways:
-            value: Any = nested
-            for part in way:
-                value = value[part]
-            put(way, value, self._last)
-            self._summary_changed(way, removed=False)
+            value = value_at(way, nested)
+            if value is not None:
+                put(way, value, self._last)
+                self._summary_changed(way, removed=False)
 
     def _summary_changed(self, path: tuple[str, ...], *, removed: bool) -> None:
         """Keep what the script changed in the summary; overridden where that can be kept."""
@@ -301,7 +319,7 @@ class RowLog:
         try:
             seq = self._append(row, step)
         except _REFUSALS as error:
-            raise _refusal(row, step) from error
+            raise refusal(row, step) from error
         self._note_late(row, step, seq)
 
     # -- the open row ------------------------------------------------------------------------
@@ -369,29 +387,3 @@ class RowLog:
 
     def _check_may_log(self) -> None:
         """Raise if nothing can be logged any more; overridden where a run can be finished."""
-
-
-def _with_texts(data: Mapping[Any, Any]) -> dict[str, Any]:
-    return {key if type(key) is str else _key(key): value for key, value in data.items()}
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, str):
-        return str(key)
-    raise TypeError(f"log() takes strings as keys, not {key!r} of type {type(key).__name__}.")
-
-
-def _step_number(step: Any) -> int:
-    if isinstance(step, bool):
-        raise TypeError(f"step={step!r} is a boolean; log() takes an integer.")
-    return operator.index(step)
-
-
-def _refusal(data: Mapping[Any, Any], step: int | None) -> Exception:
-    """Return what to raise for a row that the journal refused."""
-    for key in data:
-        if not isinstance(key, str):
-            return TypeError(
-                f"log() takes strings as keys, not {key!r} of type {type(key).__name__}."
-            )
-    return ValueError(f"step={step!r} does not fit into 64 bits; count from a lower number.")

@@ -6,6 +6,7 @@ part of the same row follows as soon as their files are stored.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,6 +37,10 @@ class Storable(Protocol):
 
     size_bytes: int
 
+    def prepare(self) -> None:
+        """Do of that what needs no place to keep it: encode it."""
+        ...
+
     def stored(self, keeper: Keeper) -> Any:
         """Keep it and return the JSON that stands for it."""
         ...
@@ -48,6 +53,11 @@ class MediaList:
         self._items = items
         parts = (item for item in items if isinstance(item, (Media, MediaList)))
         self.size_bytes: int = sum(part.size_bytes for part in parts)
+
+    def prepare(self) -> None:
+        for item in self._items:
+            if isinstance(item, (Media, MediaList)):
+                item.prepare()
 
     def stored(self, keeper: Keeper) -> Any:
         items = self._items
@@ -89,6 +99,11 @@ def media_of(value: Any, depth: int = 0) -> Storable | None:
         raise
     except (*FAULTS, QuarkError):
         return None
+
+
+def is_never_media(kind: type) -> bool:
+    """Say whether :func:`media_of` has found that no value of a class has files."""
+    return kind in _CONVERTERS and _CONVERTERS[kind] is None
 
 
 def _converter(kind: type) -> _Convert | None:
@@ -174,6 +189,11 @@ class MediaRow(Deferred):
         self._media = media
         self._take = take
         self._time_us = SYSTEM_CLOCK.time_us()
+
+    def _prepare(self) -> None:
+        for value in self._media.values():
+            with contextlib.suppress(*FAULTS, QuarkError):  # told when it is stored
+                value.prepare()
 
     def _journal(self) -> None:
         from quark.compat.wandb.run_keeper import RunKeeper

@@ -9,6 +9,7 @@ from typing import Any
 from quark.compat.wandb.environment import process_settings
 from quark.compat.wandb.errors import InvalidSettingError
 from quark.compat.wandb.settings import Settings
+from quark.compat.wandb.term import warn_once
 from quark.errors import SettingsError
 from quark.settings import Settings as QuarkSettings
 
@@ -39,6 +40,32 @@ def quark_settings(wanted: Settings) -> QuarkSettings:
         return replace(base, **changes)
     except SettingsError as error:
         raise InvalidSettingError(str(error)) from error
+
+
+def in_a_writable_place(where: QuarkSettings, wanted: Settings) -> QuarkSettings:
+    """Return ``where``, moved to the folder for temporary files if the one that the script named,
+    or the working folder, cannot be written. A site's own ``QUARK_STORAGE_DIR`` stays."""
+    asked = wanted.root_dir
+    if where.storage_dir is not None and (asked is None or where.storage_dir != os.fspath(asked)):
+        return where
+    folder = where.storage_root
+    try:
+        os.makedirs(folder, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return where
+        reason = "it is not writable"
+    except OSError as error:
+        reason = str(error.strerror)
+    import tempfile  # only where something is wrong
+
+    instead = tempfile.gettempdir()
+    warn_once(
+        "init(dir=)",
+        f"nothing can be kept in {folder} ({reason}), so runs are kept in {instead}. Pass a "
+        "folder that can be written as dir=, or set WANDB_DIR.",
+    )
+    wanted.update({"root_dir": instead})
+    return replace(where, storage_dir=instead)
 
 
 def _sampling(wanted: Settings) -> dict[str, Any]:

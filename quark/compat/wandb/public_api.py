@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from quark.compat.wandb.api_artifact_queries import ArtifactQueries
@@ -239,10 +240,10 @@ class Api(ArtifactQueries):
         Raises:
             MissingLibraryError: tensorboard, which reads them, is not installed.
         """
-        from quark.compat.wandb.init import init
         from quark.compat.wandb.integration.tensorboard import log_folder
 
-        with init(
+        wandb = import_module("quark.compat.wandb")  # as a script would: it knows this module
+        with wandb.init(
             project=project or self._project,
             entity=entity,
             id=run_id,

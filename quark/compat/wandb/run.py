@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from quark import ui
 from quark.compat.wandb import current
-from quark.compat.wandb.alert import AlertLevel, alert_fields
+from quark.compat.wandb.alert import AlertLevel, alert_fields, may_say
 from quark.compat.wandb.artifacts.run_methods import RunArtifacts
 from quark.compat.wandb.integration.event_rows import FOLLOWING
 from quark.compat.wandb.run_saving import RunSaving
@@ -18,6 +18,8 @@ from quark.records import EventRecord, MetricDefinitionRecord
 from quark.session import TrainingSession
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from quark.compat.wandb.definitions import Metric
 
 
@@ -111,9 +113,16 @@ class Run(RunSaving, RunArtifacts):
         title: str,
         text: str,
         level: str | AlertLevel | None = None,
-        wait_duration: Any = None,
+        wait_duration: float | timedelta | None = None,
     ) -> None:
         """Keep an alert as an event of the run and say it on the terminal.
+
+        Args:
+            title: One line.
+            text: What happened.
+            level: How bad it is.
+            wait_duration: For how long the same title is not said again, in seconds or as a
+                timedelta; by default a minute. Every alert is kept.
 
         Raises:
             ValueError: ``level`` is not INFO, WARN or ERROR.
@@ -121,7 +130,7 @@ class Run(RunSaving, RunArtifacts):
         self._check_open("alert")
         fields = alert_fields(title, text, level)
         self._session.emit(EventRecord, event_type="alert", **fields)
-        if not self._settings.silent:
+        if not (self.disabled or self._settings.silent) and may_say(self.id, title, wait_duration):
             ui.say(f"{title}: {text}", tone="warning")
 
     def write_logs(self, text: str) -> None:
@@ -153,6 +162,8 @@ class Run(RunSaving, RunArtifacts):
         if self._finished:
             return
         guest = self.guest
+        quiet = quiet or bool(self._settings.silent or self._settings.quiet) or guest
+        told = self._ending_is_told(quiet)
         if self._watching is not None:
             self._watching.close()
         self._finish_saving()
@@ -172,8 +183,6 @@ class Run(RunSaving, RunArtifacts):
             self._mirror.end()
         if self._session.ended:
             return
-        quiet = quiet or bool(self._settings.silent or self._settings.quiet) or guest
-        told = self._ending_is_told(quiet)
         self._end_session(exit_code, error)
         if not (quiet or self.disabled or told()):
             ui.say(
@@ -243,12 +252,13 @@ class Run(RunSaving, RunArtifacts):
         self._short_way = False
 
     def _log_anything(self, data: Any, step: Any, commit: bool | None) -> None:
-        if self.id in STOP_ORDERS:
+        if STOP_ORDERS and self.id in STOP_ORDERS:
             raise STOP_ORDERS[self.id]
-        rows = FOLLOWING.get(self)
-        if rows is not None:
+        if self._short_way:  # so no writers are followed
+            super()._log_anything(data, step, commit)
+        elif (rows := FOLLOWING.get(self)) is not None:
             rows.log(self, data, step, commit)
-        elif self._short_way or not self.disabled:
+        elif not self.disabled:
             super()._log_anything(data, step, commit)
         elif isinstance(data, Mapping):
             self._summary.update({str(key): value for key, value in data.items()})

@@ -79,14 +79,18 @@ class RunKeeper:
             self._records = []
 
     def _put(self, content: bytes | Path) -> tuple[str, int, Path | None]:
-        with self._handle.at_rest() as store:
+        handle = self._handle
+        with handle.at_rest() as store:
             if isinstance(content, bytes):
-                sha256, size_bytes = store.blobs.put(content)
+                sha256, size_bytes = store.blobs.put(content, synced=False)
             else:
                 kept = store.blobs.put_file(content)
                 sha256, size_bytes = kept.sha256, kept.size_bytes
+            if handle.settings.durability == "fsync":
                 store.blobs.sync([sha256])
-            run_dir = store.run_dir(self._handle.run_id)
+            else:
+                handle.sync_later([sha256])
+            run_dir = store.run_dir(handle.run_id)
         blob = None if run_dir is None else run_dir.parent.parent / blob_path(sha256)
         return sha256, size_bytes, blob
 

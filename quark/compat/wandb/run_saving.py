@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.run_identity import RunIdentity
+from quark.compat.wandb.term import warn_once
 from quark.compat.wandb.used import counted_methods
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class RunSaving(RunIdentity):
 
     def save(
         self,
-        glob_str: str | os.PathLike[str],
+        glob_str: str | os.PathLike[str] | None = None,
         base_path: str | os.PathLike[str] | None = None,
         policy: str = "live",
         glob: bool = True,
@@ -38,7 +39,8 @@ class RunSaving(RunIdentity):
         """Put files into the run's folder; return where they are there.
 
         Args:
-            glob_str: A path or a pattern. A folder is kept with all that is in it.
+            glob_str: A path or a pattern. A folder is kept with all that is in it. Without it
+                nothing is saved: so old scripts had a new name of the run kept.
             base_path: The folder below which paths are kept.
             policy: ``live`` follows changes and later files, ``now`` copies once, ``end`` when the
                 run ends.
@@ -48,6 +50,13 @@ class RunSaving(RunIdentity):
             ValueError: ``policy`` is none of these, or ``glob_str`` is not below ``base_path``.
         """
         self._check_open("save")
+        if glob_str is None:
+            warn_once(
+                "Run.save()",
+                "save() without a file does nothing: a run's name, notes and tags are kept when "
+                "they are set.",
+            )
+            return []
         if isinstance(self._session, NullSession):
             return []
         from quark.compat.wandb.run_files import SavedFiles

@@ -7,7 +7,8 @@ first: an argument of ``init``, a ``Settings`` object, the environment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from quark.compat.wandb.console import check_console
@@ -21,6 +22,7 @@ MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")
 RESUMES = ("allow", "must", "never", "auto")
 REINITS = ("default", "return_previous", "finish_previous", "create_new")
 MAX_TAG_CHARACTERS = 64
+TEXTS = ("entity", "project", "run_id", "run_name", "run_notes", "run_group", "run_job_type")
 
 #: Accepted from old scripts.
 REMOVED = frozenset(
@@ -166,7 +168,22 @@ def _check_moment(moment: Any) -> Any:
     return parse_moment(moment)
 
 
-_CHECKS = {
+def _check_text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidSettingError(
+            f"{name.removeprefix('run_')} is {value!r} of type {type(value).__name__}, but must be "
+            "a text: pass str() of it."
+        )
+    return value
+
+
+def _check_folder(folder: Any) -> Any:
+    return folder or None  # an empty WANDB_DIR or --dir means the working folder
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    **{name: partial(_check_text, name) for name in TEXTS},
+    "root_dir": _check_folder,
     "mode": _check_mode,
     "fork_from": _check_moment,
     "resume_from": _check_moment,

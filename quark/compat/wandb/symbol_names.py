@@ -130,7 +130,8 @@ NOTES: dict[tuple[str, str], str] = {
     "of more than 4,096 elements a sample is counted.",
     ("Run", "watch"): "Gradients are those in `.grad` at the end of the backward pass; "
     "of more than 4,096 elements a sample is counted.",
-    ("module", "alert"): "An event of the run and a line on the terminal.",
+    ("module", "alert"): "An event of the run and a line on the terminal, for each title no more "
+    "often than `wait_duration` says.",
     ("init", "dir"): "Holds `wandb` and `.quark`; `QUARK_STORAGE_DIR` moves the latter.",
     ("init", "save_code"): "The script is copied into the run's files, below `code`.",
     ("init", "mode"): "online, offline and shared all keep the run in the local store.",
@@ -141,7 +142,8 @@ NOTES: dict[tuple[str, str], str] = {
     ("Run", "log"): "A row below the open step is kept at its own step, not dropped.",
     ("Run", "name"): "Always set, also offline.",
     ("Run", "summary"): "Can be read after `finish`; `in`, `len` and `items` work.",
-    ("Run", "alert"): "An event of the run and a line on the terminal.",
+    ("Run", "alert"): "An event of the run and a line on the terminal, for each title no more "
+    "often than `wait_duration` says.",
     ("Run", "save"): "Keeps copies, not links; `live` also takes files that come later.",
     ("Run", "to_html"): "A small table: there is no page to show.",
     ("Run", "status"): "Counts what this process logged.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 import quark.compat.wandb as wandb
-from quark.session import TrainingSession, file_keeping
+from quark.pipeline.deferred import Deferred
+from quark.session import TrainingSession, copying, file_keeping
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +152,66 @@ def test_what_was_saved_outlives_its_source(size_bytes: int) -> None:
         follow(run)
 
     assert kept(run) == {"live.bin": "kept", "now.bin": "kept"}
+
+
+class Stuck(Deferred):
+    """Keeps what is copied in the background waiting until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def _journal(self) -> None:
+        self.begun.set()
+        assert self.go.wait(30)
+
+
+def test_a_copy_that_comes_late_does_not_replace_a_newer_one() -> None:
+    run, stuck = init(), Stuck()
+    assert isinstance(run._session, TrainingSession)
+    run._session.handle.defer_payload(stuck)
+    assert stuck.begun.wait(30)
+    run.save(str(write("model.bin", "1", file_keeping.SMALL_BYTES + 1)))
+    newer = write("newer.bin", "2", file_keeping.SMALL_BYTES + 1)
+    newer.replace("model.bin")
+    follow(run)
+    assert kept(run) == {"model.bin": "2"}
+
+    stuck.go.set()
+    run._session.handle.settle()
+
+    assert kept(run) == {"model.bin": "2"}
+    run.finish()
+    assert kept(run) == {"model.bin": "2"}
+
+
+def test_a_script_does_not_wait_while_a_file_is_being_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, begun, go = init(), threading.Event(), threading.Event()
+    run.save(str(write("large.bin", "1", file_keeping.SMALL_BYTES + 1)))
+    write("large.bin", "2", file_keeping.SMALL_BYTES + 2)
+
+    def slowly(source: Path, target: Path) -> None:
+        if source.name == "large.bin":
+            begun.set()
+            assert go.wait(30)
+        copying.copy_file(source, target)
+
+    monkeypatch.setattr(file_keeping, "copy_file", slowly)
+    following = threading.Thread(target=follow, args=(run,))
+    following.start()
+    assert begun.wait(30)
+    saving = threading.Thread(target=lambda: run.save(str(write("small.bin", "s"))))
+    saving.start()
+    saving.join(30)
+    waited = saving.is_alive()
+    go.set()
+    following.join(30)
+    run.finish()
+
+    assert not waited
+    assert kept(run) == {"large.bin": "2", "small.bin": "s"}
 
 
 def test_live_patterns_and_folders_take_what_comes_later() -> None:

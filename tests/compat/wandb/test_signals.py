@@ -67,6 +67,33 @@ def test_the_end_of_a_process_is_the_end_of_its_run(
     assert run.console_logs()[0].content == "out"
 
 
+@pytest.mark.parametrize(
+    ("body", "returned"),
+    [
+        pytest.param("raise RuntimeError('x')", 1, id="exception"),
+        pytest.param("sys.exit(3)", 3, id="exit"),
+        pytest.param("kill(signal.SIGINT)", -2, id="ctrl-c"),
+        pytest.param("kill()", -15, id="term"),
+    ],
+)
+def test_media_that_wait_are_kept_however_a_process_ends(body: str, returned: int) -> None:
+    logs = """
+    import numpy as np
+    noise = np.random.default_rng(0).integers(0, 256, (20, 256, 256, 3), dtype=np.uint8)
+    for pixels in noise:
+        run.log({"image": wandb.Image(pixels), "x": 1})
+    assert run._session.handle._payloads._queue._waiting
+    """
+
+    assert ended(textwrap.dedent(logs) + body).returncode == returned
+
+    run = run_of()
+    paths = [row["image"]["path"] for row in run.scan_history() if "image" in row]
+    assert len(set(paths)) == 20
+    assert run.summary["image"]["path"] == paths[-1]
+    assert {file.name for file in run.files()} >= set(paths)
+
+
 def test_a_terminated_run_says_why() -> None:
     ended("print('half a line', end='')\nkill()")
 

@@ -6,57 +6,25 @@ asks says with ``make`` how a version becomes an artifact: artifacts know their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 from quark.catalog.editing import change_collection
 from quark.catalog.model import Collection, CollectionKey, Version
 from quark.catalog.reading import find_collection, list_collections, list_versions
 from quark.catalog.removal import delete_collection
+from quark.compat.wandb.api_lists import Listed
 from quark.compat.wandb.artifacts.exceptions import ArtifactLookupError
 from quark.compat.wandb.artifacts.place import Place
 from quark.compat.wandb.artifacts.rules import check_tags, check_type
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.errors import SchemaValidationError
 
-T = TypeVar("T")
-
 if TYPE_CHECKING:
     from quark.compat.wandb.artifacts.artifact import Artifact
 
 #: From a version of the catalog to an artifact.
 Make = Callable[[Place, Version], "Artifact"]
-
-
-class Listed(Generic[T]):
-    """Several things that were read: a sequence."""
-
-    def __init__(self, found: Sequence[T]) -> None:
-        self._found = found
-
-    @property
-    def more(self) -> bool:
-        """Whether there are pages to be read yet: no."""
-        return False
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._found)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        return self._found[index]
-
-    def __getattr__(self, name: str) -> Any:
-        raise refuse_attribute(type(self).__name__, name)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} ({len(self._found)})>"
 
 
 class ArtifactTypes(Listed["ArtifactType"]):

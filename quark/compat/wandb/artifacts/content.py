@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from quark import jsonio
 from quark.catalog.manifest import ManifestEntry, as_base64
+from quark.catalog.staging import Staging, staging_in
 from quark.compat.wandb.artifacts.entry import ArtifactManifestEntry
 from quark.compat.wandb.artifacts.exceptions import ArtifactFinalizedError
 from quark.compat.wandb.artifacts.manifest import ArtifactManifest
@@ -32,6 +33,7 @@ class Content:
     def __init__(self) -> None:
         self._final = False
         self._place: Place | None = None  # where its files are; None before the first
+        self._staged: Staging | None = None  # so that what is added stays until it is logged
         self._contents: ArtifactManifest | None = ArtifactManifest()
         self._unsynced: set[str] = set()
         self._added_objects: dict[int, tuple[Media, ArtifactManifestEntry]] = {}
@@ -115,7 +117,7 @@ class Content:
                 found = os.path.join(folder, file)
                 inside = os.path.join(name or "", os.path.relpath(found, root))
                 files.append((check_path(inside), Path(found)))
-        entries, unsynced = self._staging().take(files)
+        entries, unsynced = self._adding().take(files)
         self._unsynced |= unsynced
         for entry, (_, path) in zip(entries, files, strict=True):
             self._take_entry(entry, path, overwrite=merge, skip_cache=skip_cache)
@@ -166,7 +168,7 @@ class Content:
 
         ``here``: whether the file is still there afterwards.
         """
-        (entry,), unsynced = self._staging().take([(name, path)])
+        (entry,), unsynced = self._adding().take([(name, path)])
         self._unsynced |= unsynced
         if by_digest:
             entry = _called_by_digest(entry)
@@ -174,17 +176,22 @@ class Content:
             entry, path if here else None, overwrite=overwrite, skip_cache=skip_cache
         )
 
-    def add_content(self, name: str, content: bytes) -> ArtifactManifestEntry:
-        """Add bytes under a path in the artifact, in the place of what is there."""
+    def add_content(
+        self, name: str, content: bytes, *, given: str | None = None
+    ) -> ArtifactManifestEntry:
+        """Add bytes under a path in the artifact, in the place of what is there.
+
+        ``given``: the path of the script's file that they are from.
+        """
         import hashlib
 
         digest = as_base64(hashlib.md5(content, usedforsecurity=False).hexdigest())
-        place, found = self._staging(), hashlib.sha256(content).hexdigest()
+        place, found = self._adding(), hashlib.sha256(content).hexdigest()
         if place.keeps:
             with place.opened() as store:
                 found, _ = store.blobs.put(content)
         entry = ManifestEntry(path=name, digest=digest, size_bytes=len(content), sha256=found)
-        return self._take_entry(entry, None, overwrite=True)
+        return self._take_entry(entry, None if given is None else Path(given), overwrite=True)
 
     # -- objects and references --------------------------------------------------------------
 
@@ -212,7 +219,7 @@ class Content:
         origin = origin_of(obj)
         if origin is not None:
             return self.add_reference(origin, wanted)[0]
-        fields = obj.in_artifact(ArtifactKeeper(self))
+        fields = obj.in_artifact(ArtifactKeeper(self))  # which may add others
         known = self.manifest.entries.get(wanted)
         if known is not None and not overwrite:
             return known
@@ -295,6 +302,13 @@ class Content:
         if self._place is None:
             self._place = Place.now()
         return self._place
+
+    def _adding(self) -> Place:
+        """Return where files are put, and say that there is something that is not logged yet."""
+        place = self._staging()
+        if self._staged is None and place.keeps:
+            self._staged = staging_in(place.root)
+        return place
 
     def _take_entry(
         self,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING, overload
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
+from quark.compat.wandb.api_lists import Listed
 from quark.compat.wandb.symbols import refuse_attribute
 
 if TYPE_CHECKING:
@@ -61,27 +62,8 @@ class ArtifactFile:
         return f"<File {self.name}>"
 
 
-class ArtifactFiles:
-    """Files of an artifact: a sequence, by name."""
-
-    def __init__(self, files: Sequence[ArtifactFile]) -> None:
-        self._files = files
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __iter__(self) -> Iterator[ArtifactFile]:
-        return iter(self._files)
-
-    @overload
-    def __getitem__(self, index: int) -> ArtifactFile: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ArtifactFile]: ...
-    def __getitem__(self, index: int | slice) -> ArtifactFile | Sequence[ArtifactFile]:
-        return self._files[index]
-
-    def __repr__(self) -> str:
-        return f"<ArtifactFiles ({len(self._files)})>"
+class ArtifactFiles(Listed[ArtifactFile]):
+    """Files of an artifact, by name."""
 
 
 def artifact_files(artifact: StoredFiles, names: Sequence[str] | None) -> ArtifactFiles:

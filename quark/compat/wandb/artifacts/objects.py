@@ -54,7 +54,8 @@ def read_object(artifact: StoredFiles, name: str) -> Any:
     source = ArtifactSource(artifact._staging(), artifact.manifest.entries)
     with source.open(entry.path) as stream:
         fields = jsonio.python_loads(stream.read())
-    found = class_of(str(fields.get("_type", kind))).from_json(fields, source)
+    named = fields.get("_type", kind) if isinstance(fields, dict) else kind
+    found = class_of(str(named)).from_json(fields, source)
     object.__setattr__(found, "_artifact_source", (artifact, name))
     return found
 

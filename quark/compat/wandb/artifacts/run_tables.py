@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from quark import jsonio
 from quark.catalog.model import RunRef
 from quark.compat.wandb.artifacts.internal import InternalArtifact
 from quark.compat.wandb.artifacts.keeping import ArtifactKeeper
 from quark.compat.wandb.artifacts.place import Place
 from quark.compat.wandb.artifacts.rules import check_path
 from quark.compat.wandb.artifacts.saving import Saving
-from quark.compat.wandb.data_types.base import Media
 from quark.compat.wandb.data_types.table_artifacts import RUN_TABLE_TYPE, run_table_name
 from quark.pipeline.deferred import Deferred
 
 if TYPE_CHECKING:
+    from quark.compat.wandb.data_types.table_snapshot import TableSnapshot
     from quark.session.handle import RunHandle
 
 #: What the snapshot of a whole table says of itself.
@@ -27,8 +26,10 @@ def defer_tables(
     handle: RunHandle, run: RunRef, media: Mapping[tuple[str, ...], Any], step: int
 ) -> None:
     """Have the tables among ``media`` stored as artifacts too, after their row."""
+    from quark.compat.wandb.data_types.table_snapshot import TableSnapshot  # it takes its time
+
     for way, value in media.items():
-        if isinstance(value, Media) and getattr(value, "_row_type", None) == _SNAPSHOT:
+        if isinstance(value, TableSnapshot) and value.row_type == _SNAPSHOT:
             handle.defer_payload(TableArtifact(handle, run, ".".join(way), value, step))
 
 
@@ -37,12 +38,14 @@ class TableArtifact(Deferred):
 
     what = "artifact of a table"
 
-    def __init__(self, handle: RunHandle, run: RunRef, key: str, table: Media, step: int) -> None:
+    def __init__(
+        self, handle: RunHandle, run: RunRef, key: str, table: TableSnapshot, step: int
+    ) -> None:
         super().__init__(1)  # the table waits in its row anyway
         self._handle = handle
         self._run = run
         self._key = key
-        self._table: Media | None = table
+        self._table: TableSnapshot | None = table
         self._step = step
 
     def _journal(self) -> None:
@@ -50,8 +53,7 @@ class TableArtifact(Deferred):
         assert table is not None
         artifact = InternalArtifact(run_table_name(self._run.run_id, self._key), RUN_TABLE_TYPE)
         artifact._place = Place(self._handle.settings, self._run.project)
-        fields = table.in_artifact(ArtifactKeeper(artifact))
-        text = jsonio.python_dumps(fields, sort_keys=True).encode()
+        text = table.artifact_json(ArtifactKeeper(artifact, as_wandb=False))
         artifact.add_content(check_path(f"{self._key}.table.json".lstrip("/")), text)
         artifact.finalize()
         Saving(artifact, self._handle, self._run, aliases=(), tags=(), step=self._step).resolve()

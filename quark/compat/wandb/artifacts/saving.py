@@ -57,6 +57,7 @@ class Saving(Deferred):
         self._distributed_id = distributed_id
         self._finished = finished
         self._staging: Place | None = artifact._place
+        self._staged, artifact._staged = artifact._staged, None
         self._done = threading.Event()
         self._failure: BaseException | None = None
         self.version: Version | None = None
@@ -117,6 +118,7 @@ class Saving(Deferred):
             self._failure = error
             raise
         finally:
+            self._staged = None
             self._done.set()
             _pending.discard(self)
 

@@ -42,6 +42,37 @@ class Keeper(Protocol):
         ...
 
 
+class ArtifactFiles(Keeper, Protocol):
+    """Where the files of a value go that is put into an artifact."""
+
+    @property
+    def as_wandb(self) -> bool:
+        """Whether files are written as W&B writes them; else they may be those of a run."""
+        ...
+
+    def within(self, part: str) -> ArtifactFiles:
+        """Return the keeper of a part of a value."""
+        ...
+
+    def keep_given(self, content: bytes | Path, given: str, *, folder: str) -> KeptFile:
+        """Keep a file that the script named; it is called as W&B calls it.
+
+        Args:
+            given: The path that the script gave. If the script has added that file to the artifact
+                already, it is not added again.
+        """
+        ...
+
+    def keep_reference(self, url: str, *, folder: str) -> KeptFile:
+        """Keep a URL in the place of the file that is there."""
+        ...
+
+    def keep_json(self, fields: Any, path: str) -> tuple[str, str]:
+        """Keep the JSON of another value, unless there is one at ``path``; return the path and the
+        digest of what is there."""
+        ...
+
+
 class Source(Protocol):
     """Where the files of a value are read from: a run's files, or an artifact."""
 
@@ -77,6 +108,10 @@ class Media(WBValue):
         """Return what is to be stored: this value, or a copy if the script may change it later."""
         return self
 
+    def prepare(self) -> None:
+        """Make what the files are going to hold, ahead of :meth:`stored`. Called on any thread, but
+        never while that is."""
+
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         """Keep the value's files and return the JSON that stands for it, with ``_type``.
 
@@ -85,10 +120,10 @@ class Media(WBValue):
         """
         raise NotImplementedError
 
-    def in_artifact(self, keeper: Keeper) -> dict[str, Any]:
+    def in_artifact(self, keeper: ArtifactFiles) -> Any:
         """Keep the value's files in an artifact and return the JSON that is written there for it.
 
-        Only tables are written otherwise than in a run.
+        Both are what W&B makes of the value, so that the digest of the artifact is the same.
         """
         return self.stored(keeper)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from quark import jsonio
-from quark.compat.wandb.data_types.base import Source
+from quark.compat.wandb.data_types.base import ArtifactFiles, Keeper, Source
 from quark.compat.wandb.data_types.classes import checked_labels, default_labels, read_labels
 from quark.compat.wandb.data_types.contents import Content
 from quark.compat.wandb.data_types.file_media import FileMedia, read_file
@@ -31,8 +31,8 @@ class BoundingBoxes2D(FileMedia):
         KeyError: ``val`` has no ``box_data``.
     """
 
-    _log_type = "boxes2D"
-    _other_log_types = ("bounding-boxes",)
+    _log_type = "bounding-boxes"
+    _other_log_types = ("boxes2D",)
     _folder = "media/metadata/boxes2D"
 
     def __init__(self, val: Mapping[str, Any], key: str) -> None:
@@ -55,7 +55,19 @@ class BoundingBoxes2D(FileMedia):
 
     @classmethod
     def type_name(cls) -> str:
-        return cls._log_type
+        return "boxes2D"
+
+    def _details(self, keeper: Keeper) -> dict[str, Any]:
+        return {"_type": self.type_name()}
+
+    def in_artifact(self, keeper: ArtifactFiles) -> Any:
+        return self._val
+
+    def take_names(self, names: Mapping[Any, str]) -> None:
+        """Take those of the names of an image's classes that the boxes were given none for."""
+        for number, name in default_labels(self._class_labels).items():
+            if self._class_labels[number] == name:
+                self._class_labels[number] = names.get(number, name)
 
     @classmethod
     def from_json(cls, fields: Any, source: Source) -> Self:

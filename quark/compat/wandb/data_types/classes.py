@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from hashlib import md5
+from typing import TYPE_CHECKING, Any, Self
 
-from quark.compat.wandb.data_types.base import Keeper, Media, Source
+from quark.compat.wandb.data_types.base import ArtifactFiles, Keeper, Media, Source
 from quark.compat.wandb.errors import MissingKeyError
 from quark.compat.wandb.values import plain
+
+if TYPE_CHECKING:
+    from quark.compat.wandb.data_types.table_media_types import ClassesIdType
 
 
 class Classes(Media):
@@ -34,6 +38,30 @@ class Classes(Media):
     def labels(self) -> dict[Any, str]:
         """Return the names by id."""
         return {entry["id"]: entry["name"] for entry in self._class_set}
+
+    @classmethod
+    def of(cls, *labels: Mapping[Any, str]) -> Self | None:
+        """Return the classes of several dicts of names by id; None if those are all empty."""
+        names = {key: name for each in labels for key, name in each.items()}
+        return cls([{"id": key, "name": name} for key, name in names.items()]) if names else None
+
+    def merged(self) -> Classes | None:
+        """Return each class once, with its last name and no more; None if there are none."""
+        return Classes.of(self.labels())
+
+    def get_type(self) -> ClassesIdType:
+        """Return the type of a column that holds ids of these classes, for ``Table(dtype=...)``."""
+        from quark.compat.wandb.data_types.table_media_types import ClassesIdType
+
+        return ClassesIdType(self._class_set)
+
+    def of_image_in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
+        """Keep the classes of an image as W&B does; return what stands for them there."""
+        name = md5(str(self._class_set).encode(), usedforsecurity=False).hexdigest()
+        path, digest = keeper.keep_json(
+            self.stored(keeper), f"media/classes/{name}_cls.classes.json"
+        )
+        return {"type": "classes-file", "path": path, "digest": digest}
 
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         return {"_type": self._log_type, "class_set": self._class_set}

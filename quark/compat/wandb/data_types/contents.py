@@ -18,9 +18,12 @@ READ_AT_ONCE_BYTES = 16 << 20
 
 
 class Content:
-    """The content of one file. ``size_bytes`` is what it takes in memory while it waits."""
+    """The content of one file. ``size_bytes`` is what it takes in memory while it waits.
 
-    __slots__ = ("_held", "_make", "_path", "_seen", "size_bytes")
+    ``given`` is the path of the script's own file, as it was given, if the content is that file's.
+    """
+
+    __slots__ = ("_held", "_make", "_path", "_seen", "given", "size_bytes")
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Content:
         self._path = path
         self._seen = None if path is None else _state(path)
         self.size_bytes = max(1, size_bytes)
+        self.given: str | None = None
 
     @classmethod
     def of(cls, content: bytes) -> Content:
@@ -59,9 +63,10 @@ class Content:
         """
         with open(path, "rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
-            if size_bytes <= READ_AT_ONCE_BYTES:
-                return cls.of(file.read())
-        return cls(path=Path(path).absolute())
+            small = cls.of(file.read()) if size_bytes <= READ_AT_ONCE_BYTES else None
+        content = small or cls(path=Path(path).absolute())
+        content.given = os.fspath(path)
+        return content
 
     def get(self) -> bytes | Path:
         """Return the bytes, or the path of a large file."""
@@ -74,6 +79,11 @@ class Content:
             self._make = None  # what it was made of is let go
         assert self._held is not None
         return self._held
+
+    def prepare(self) -> None:
+        """Make the bytes now, if they are to be made."""
+        if self._make is not None:
+            self.get()
 
     def read(self) -> bytes:
         """Return the bytes."""

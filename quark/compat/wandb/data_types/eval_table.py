@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
-from quark.compat.wandb.data_types.base import Keeper, Source
+from quark.compat.wandb.data_types.base import ArtifactFiles, Source
 from quark.compat.wandb.data_types.table import Table
 from quark.compat.wandb.data_types.table_file import read_file
 from quark.compat.wandb.errors import UsageError
@@ -70,7 +70,7 @@ class EvalTable(Table):
             columns, data, rows, dataframe, dtype, optional, allow_mixed_types, log_mode
         )
 
-    def in_artifact(self, keeper: Keeper) -> dict[str, Any]:
+    def in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
         raise TypeError("An EvalTable cannot be put into an artifact; use wandb.Table.")
 
     @classmethod

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from quark.compat.wandb.data_types.base import BatchableMedia, Keeper, Source
+from quark.compat.wandb.data_types.base import (
+    ArtifactFiles,
+    BatchableMedia,
+    Keeper,
+    KeptFile,
+    Source,
+)
 from quark.compat.wandb.data_types.contents import Content
+from quark.compat.wandb.data_types.references import Reference
 
 #: Extensions that consist of two.
 _DOUBLE = (
@@ -32,6 +39,9 @@ class FileMedia(BatchableMedia):
         """Return where files of this kind lie below the run's files."""
         return cls._folder
 
+    def prepare(self) -> None:
+        self._content.prepare()
+
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         kept = keeper.keep(self._content.get(), folder=self._folder, extension=self._extension)
         self._content.check()
@@ -42,6 +52,32 @@ class FileMedia(BatchableMedia):
     def _details(self, keeper: Keeper) -> dict[str, Any]:
         """Return what is said of the file beside its name, size and caption."""
         return {}
+
+    def in_artifact(self, keeper: ArtifactFiles) -> Any:
+        kept = self._kept_in_artifact(keeper)
+        fields: dict[str, Any] = {} if self._caption is None else {"caption": self._caption}
+        fields |= {"_type": self._log_type, "sha256": kept.sha256, "path": kept.path}
+        return {**fields, **self._details_in_artifact(keeper)}
+
+    def _kept_in_artifact(self, keeper: ArtifactFiles) -> KeptFile:
+        content = self._content
+        if isinstance(content, Reference):
+            return keeper.keep_reference(content.url, folder=self._folder)
+        found = content.get()
+        content.check()
+        if content.given is not None:
+            return keeper.keep_given(found, content.given, folder=self._folder)
+        if keeper.as_wandb and isinstance(found, bytes):
+            found = self._as_wandb(found)
+        return keeper.keep(found, folder=self._folder, extension=self._extension)
+
+    def _as_wandb(self, content: bytes) -> bytes:
+        """Return content that was made here as W&B would have made it."""
+        return content
+
+    def _details_in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
+        """Return what is said of the file in an artifact beside its name and caption."""
+        return self._details(keeper)
 
     def read_bytes(self) -> bytes:
         """Return the content of the file; it is made now if it was not made yet."""
@@ -70,7 +106,10 @@ class FileMedia(BatchableMedia):
 
 
 def read_file(source: Source, path: str) -> Content:
-    """Return the content of a file that was kept."""
+    """Return the content of a file that was kept, or what stands for one that is elsewhere."""
+    url = getattr(source, "reference", lambda _: None)(path)
+    if url is not None:
+        return Reference(url)
     with source.open(path) as file:
         return Content.of(file.read())
 

@@ -53,7 +53,9 @@ class Html(FileMedia):
             )
         if inject:
             self.inject_head()
-        super().__init__(Content.of(self.html.encode()), ".html")
+        as_it_is = path is not None and not inject
+        content = Content.at(data) if as_it_is else Content.of(self.html.encode())
+        super().__init__(content, ".html")
 
     def inject_head(self) -> None:
         """Let links open in a tab of their own."""

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 
 from quark._optional import require
 from quark.compat.wandb.data_types import figures
-from quark.compat.wandb.data_types.base import Keeper, Source, captions_of
+from quark.compat.wandb.data_types.base import ArtifactFiles, Keeper, Source, captions_of
 from quark.compat.wandb.data_types.bounding_boxes import BoundingBoxes2D
 from quark.compat.wandb.data_types.classes import Classes
 from quark.compat.wandb.data_types.contents import Content
 from quark.compat.wandb.data_types.file_media import FileMedia
 from quark.compat.wandb.data_types.image_mask import ImageMask
 from quark.compat.wandb.data_types.pixels import PixelSource
+from quark.compat.wandb.data_types.png import png_as_wandb
 from quark.compat.wandb.data_types.references import Reference, is_reference
 
 FILE_TYPES = ("png", "jpg", "jpeg", "bmp")
@@ -63,6 +64,7 @@ class Image(FileMedia):
     _log_type = "image-file"
     _folder = "media/images"
     MAX_DIMENSION: ClassVar[int] = 65500
+    _is_drawn = False  # whether its file was made here
 
     def __init__(
         self,
@@ -78,7 +80,9 @@ class Image(FileMedia):
     ) -> None:
         self.format: str = file_type or "png"
         self._grouping: int | None = None
-        self._classes: Classes | None = None
+        self._given_classes: Classes | None = None
+        self._inherited_classes: Classes | None = None
+        self._merged: Classes | None = None
         self._boxes: dict[str, BoundingBoxes2D] = {}
         self._masks: dict[str, ImageMask] = {}
         self._width: int | None = None
@@ -147,11 +151,26 @@ class Image(FileMedia):
             return self._content is other._content or self.read_bytes() == other.read_bytes()
         return bool(self.image == other.image)
 
+    @property
+    def _classes(self) -> Classes | None:
+        """The names of all classes: of boxes, then of masks, then those that were given. Of two
+        for one number the last counts. If there are none, those of the image it is made from."""
+        if self._merged is None:
+            given = self._given_classes
+            merged = Classes.of(
+                *(boxes._class_labels for boxes in self._boxes.values()),
+                *(mask.labels_of_data() for mask in self._masks.values()),
+                {} if given is None else given.labels(),
+            )
+            self._merged = merged or self._inherited_classes
+        return self._merged
+
     # -- making it ---------------------------------------------------------------------------
 
     def _content_of(self, data: Any, mode: str | None, normalize: bool) -> Content:
         pil = require("PIL.Image", purpose="wandb.Image")
         file_type = self.format
+        self._is_drawn = True
         if file_type not in FILE_TYPES:
             raise ValueError(
                 f"file_type is {file_type!r}, but must be one of {', '.join(FILE_TYPES)}."
@@ -179,8 +198,9 @@ class Image(FileMedia):
 
     def _take_image(self, other: Image) -> None:
         self.format = other.format
+        self._is_drawn = other._is_drawn
         self._grouping = other._grouping
-        self._classes = other._classes
+        self._inherited_classes = other._classes
         self._width, self._height = other._width, other._height
 
     def _take_size(self, content: Content) -> None:
@@ -200,11 +220,17 @@ class Image(FileMedia):
         for key, layer in (masks or {}).items():
             self._masks[key] = layer if isinstance(layer, ImageMask) else ImageMask(layer, key)
         if classes is not None:
-            self._classes = classes if isinstance(classes, Classes) else Classes(classes)
+            given = classes if isinstance(classes, Classes) else Classes(classes)
+            self._given_classes = given.merged()
         parts = (*self._boxes.values(), *self._masks.values())
         self.size_bytes += sum(part.size_bytes for part in parts)
 
     # -- keeping it --------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        super().prepare()
+        for mask in self._masks.values():
+            mask.prepare()
 
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         if isinstance(self._content, Reference):
@@ -226,9 +252,31 @@ class Image(FileMedia):
             fields["masks"] = {
                 key: mask.stored(keeper.within(f"masks/{key}")) for key, mask in self._masks.items()
             }
-        if self._classes is not None:
-            fields["classes"] = self._classes.stored(keeper)
+        has_layers = bool(self._boxes or self._masks)  # whose labels are kept with them
+        classes = self._given_classes if has_layers else self._classes
+        if classes is not None:
+            fields["classes"] = classes.stored(keeper)
         return fields
+
+    def _details_in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
+        fields: dict[str, Any] = {"format": self.format}
+        if self._width is not None:
+            fields |= {"width": self._width, "height": self._height}
+        if self._grouping:
+            fields["grouping"] = self._grouping
+        if self._classes is not None:
+            fields["classes"] = self._classes.of_image_in_artifact(keeper)
+        if self._boxes:
+            fields["boxes"] = {key: boxes._val for key, boxes in self._boxes.items()}
+        if self._masks:
+            fields["masks"] = {
+                key: mask.in_artifact(keeper.within(f"masks/{key}"))
+                for key, mask in self._masks.items()
+            }
+        return fields
+
+    def _as_wandb(self, content: bytes) -> bytes:
+        return png_as_wandb(content) if self._is_drawn and self.format == "png" else content
 
     @classmethod
     def _listed(cls, values: Sequence[Any], kept: list[dict[str, Any]]) -> dict[str, Any]:
@@ -254,7 +302,8 @@ class Image(FileMedia):
     def _take_details(self, fields: Mapping[str, Any], source: Source) -> None:
         self.format = str(fields.get("format") or self._extension.lstrip("."))
         self._width, self._height = fields.get("width"), fields.get("height")
-        if self._width is None:  # one of several
+        elsewhere = isinstance(self._content, Reference)
+        if self._width is None and not elsewhere:  # one of several
             self._take_size(self._content)
         self._grouping = fields.get("grouping")
         classes = fields.get("classes") or {}
@@ -263,7 +312,8 @@ class Image(FileMedia):
 
             with source.open(classes["path"]) as file:
                 classes = jsonio.loads(file.read())
-        self._classes = Classes(classes["class_set"]) if classes else None
+        self._given_classes = Classes(classes["class_set"]) if classes else None
+        self._inherited_classes = self._merged = None
         self._boxes = {
             key: BoundingBoxes2D.from_json(layer, source)
             for key, layer in (fields.get("boxes") or {}).items()
@@ -272,6 +322,12 @@ class Image(FileMedia):
             key: ImageMask.from_json(layer, source)
             for key, layer in (fields.get("masks") or {}).items()
         }
+        if self._given_classes is not None:  # in an artifact the layers do not have them
+            names = self._given_classes.labels()
+            for boxes in self._boxes.values():
+                boxes.take_names(names)
+            for mask in self._masks.values():
+                mask.take_names(names)
 
 
 def _encoded(image: Any, file_type: str) -> bytes:

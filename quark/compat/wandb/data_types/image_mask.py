@@ -8,11 +8,12 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from quark._optional import require
-from quark.compat.wandb.data_types.base import Keeper, Source
+from quark.compat.wandb.data_types.base import ArtifactFiles, Keeper, Source
 from quark.compat.wandb.data_types.classes import checked_labels, default_labels, read_labels
 from quark.compat.wandb.data_types.contents import Content
 from quark.compat.wandb.data_types.file_media import FileMedia, extension_of, read_file
 from quark.compat.wandb.data_types.pixels import is_tensor
+from quark.compat.wandb.data_types.png import png_as_wandb
 from quark.compat.wandb.errors import MissingKeyError
 
 
@@ -33,6 +34,7 @@ class ImageMask(FileMedia):
 
     _log_type = "mask"
     _folder = "media/images/mask"
+    _is_drawn = False  # whether its file was made here
 
     def __init__(self, val: Mapping[str, Any], key: str) -> None:
         self._key = key
@@ -45,6 +47,7 @@ class ImageMask(FileMedia):
         if "mask_data" not in val:
             raise MissingKeyError("A mask needs mask_data, a 2D array of class ids, or path.")
         numbers = _checked(val["mask_data"])
+        self._is_drawn = True
         super().__init__(Content.made_by(lambda: _png(numbers), numbers.nbytes), ".mask.png")
 
     @classmethod
@@ -56,6 +59,12 @@ class ImageMask(FileMedia):
             return {}
         return {"class_labels": {str(key): name for key, name in self._given_labels.items()}}
 
+    def _details_in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
+        return {}  # the labels are among the classes of the image
+
+    def _as_wandb(self, content: bytes) -> bytes:
+        return png_as_wandb(content) if self._is_drawn else content
+
     @property
     def class_labels(self) -> dict[Any, str]:
         """The names of the classes: those that were given, else made of their numbers."""
@@ -64,6 +73,15 @@ class ImageMask(FileMedia):
 
             self._given_labels = default_labels(np.unique(self.pixels()).tolist())
         return self._given_labels
+
+    def labels_of_data(self) -> dict[Any, str]:
+        """Return the names of the classes, none if the mask is somebody's file: W&B reads none."""
+        return self.class_labels if self._is_drawn or self._given_labels else {}
+
+    def take_names(self, names: Mapping[Any, str]) -> None:
+        """Take the names of an image's classes if the mask was given none."""
+        if self._given_labels is None:
+            self._given_labels = dict(names)
 
     def pixels(self) -> Any:
         """Return the class of each pixel, shape ``(height, width)``."""

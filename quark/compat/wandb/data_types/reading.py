@@ -18,6 +18,7 @@ _PACKAGE = __name__.rpartition(".")[0]
 _CLASSES = {
     "audio-file": "audio:Audio",
     "bokeh-file": "bokeh:Bokeh",
+    "bounding-boxes": "bounding_boxes:BoundingBoxes2D",
     "boxes2D": "bounding_boxes:BoundingBoxes2D",
     "classes": "classes:Classes",
     "eval-table": "eval_table:EvalTable",

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from quark.compat.wandb import current
-from quark.compat.wandb.data_types.base import Keeper, KeptFile, Media, Source, WBValue
+from quark.compat.wandb.data_types.base import (
+    ArtifactFiles,
+    Keeper,
+    KeptFile,
+    Media,
+    Source,
+    WBValue,
+)
 from quark.compat.wandb.data_types.table_artifacts import UntilChanged
 from quark.compat.wandb.data_types.table_file import Content, read_file, read_rows, read_types
 from quark.compat.wandb.data_types.table_keys import TableIndex
@@ -250,7 +257,7 @@ class Table(TypedRows, Media):
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         return self.frozen().stored(keeper)
 
-    def in_artifact(self, keeper: Keeper) -> dict[str, Any]:
+    def in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
         """Return what is written of the table when it is added to an artifact."""
         incremental = self._increments is not None
         own = {"increment_num": 0, "previous_increments_paths": []} if incremental else {}

@@ -13,7 +13,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from quark.compat.wandb.data_types.base import LOST_TYPE, Keeper, Media, WBValue
+from quark.compat.wandb.data_types.base import (
+    LOST_TYPE,
+    ArtifactFiles,
+    Keeper,
+    Media,
+    WBValue,
+)
 from quark.compat.wandb.term import warn_once
 from quark.compat.wandb.values import plain
 
@@ -50,7 +56,7 @@ def exact_cell(value: Any, keeper: Keeper) -> Any:
     return [exact_cell(item, keeper.within(str(place))) for place, item in enumerate(opened)]
 
 
-def artifact_cell(value: Any, keeper: Keeper) -> Any:
+def artifact_cell(value: Any, keeper: ArtifactFiles) -> Any:
     """Return how W&B has a cell in an artifact."""
     if type(value) is float and value != value:
         return None
@@ -69,7 +75,9 @@ def artifact_cell(value: Any, keeper: Keeper) -> Any:
         return moment / 1e6 if isinstance(moment, int) else artifact_cell(moment, keeper)
     if isinstance(value, Decimal):
         return float(value)
-    opened, inside = _opened(value, keeper, in_artifact=True)
+    if isinstance(value, Media):
+        return value.in_artifact(keeper)
+    opened, inside = _opened(value, keeper)
     if opened is None:
         return None if value is None else artifact_cell(_scalar(value), keeper)
     if isinstance(opened, dict):
@@ -89,12 +97,10 @@ def sortable(values: Mapping[Any, Any]) -> dict[Any, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def _opened(
-    value: Any, keeper: Keeper, *, in_artifact: bool = False
-) -> tuple[dict[Any, Any] | list[Any] | None, bool]:
+def _opened(value: Any, keeper: Keeper) -> tuple[dict[Any, Any] | list[Any] | None, bool]:
     """Return what is inside of a cell, if anything is, and whether that is written as it is."""
     if isinstance(value, Media):
-        return (value.in_artifact(keeper) if in_artifact else _stored(value, keeper)), True
+        return _stored(value, keeper), True
     if isinstance(value, WBValue) or hasattr(value, "as_plain"):
         return dict(plain(value)), True
     if isinstance(value, Mapping):

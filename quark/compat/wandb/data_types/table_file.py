@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quark import jsonio
-from quark.compat.wandb.data_types.base import Keeper, KeptFile, Source
+from quark.compat.wandb.data_types.base import ArtifactFiles, Keeper, KeptFile, Source
 from quark.compat.wandb.data_types.table_cells import (
     NUMPY_SCALARS,
     SCALARS,
@@ -122,13 +122,13 @@ def keep_exact(content: Content, keeper: Keeper, folder: str = RUN_FOLDER) -> Ke
     return keeper.keep(file, folder=folder, extension=EXTENSION)
 
 
-def artifact_form(content: Content, keeper: Keeper) -> dict[str, Any]:
+def artifact_form(content: Content, keeper: ArtifactFiles) -> dict[str, Any]:
     """Return what W&B writes of a table that is added to an artifact."""
     rest, rows = _artifact_parts(content, keeper)
     return {**rest, "data": list(rows)}
 
 
-def artifact_json(content: Content, keeper: Keeper) -> bytes:
+def artifact_json(content: Content, keeper: ArtifactFiles) -> bytes:
     """Return the same as the text that W&B writes, byte for byte.
 
     It is made in parts: encoded at once, a large table would hold up all other threads.
@@ -144,7 +144,9 @@ def artifact_json(content: Content, keeper: Keeper) -> bytes:
     return f'{head}, "data": [{", ".join(parts)}], {tail}'.encode()
 
 
-def _artifact_parts(content: Content, keeper: Keeper) -> tuple[dict[str, Any], Iterator[list[Any]]]:
+def _artifact_parts(
+    content: Content, keeper: ArtifactFiles
+) -> tuple[dict[str, Any], Iterator[list[Any]]]:
     """Return what is written of a table without its rows, and these."""
     types: dict[Any, CellType] = dict(content.types.type_map)
     elsewhere = set()
@@ -164,7 +166,7 @@ def _artifact_parts(content: Content, keeper: Keeper) -> tuple[dict[str, Any], I
     return {**frame, "columns": content.columns, **content.more}, rows
 
 
-def _artifact_rows(rows: Rows, elsewhere: set[int], keeper: Keeper) -> Iterator[list[Any]]:
+def _artifact_rows(rows: Rows, elsewhere: set[int], keeper: ArtifactFiles) -> Iterator[list[Any]]:
     for number, row in enumerate(rows):
         for place, cell in enumerate(row):
             if place in elsewhere:

@@ -111,6 +111,10 @@ def _joined_maps(mine: _Layers, others: _Layers) -> dict[str, dict[str, Any]]:
     return {key: {**others.get(key, {}), **mine.get(key, {})} for key in {**mine, **others}}
 
 
+#: What W&B calls the classes of a column in an artifact.
+_CLASSES_PATH = "media/cls.classes.json"
+
+
 class ClassesIdType(CellType):
     """Ids of a set of classes."""
 
@@ -130,8 +134,16 @@ class ClassesIdType(CellType):
 
     def to_json(self, keeper: Keeper | None = None) -> dict[str, Any]:
         written = super().to_json(keeper)
-        written["params"]["classes_obj"] = {"_type": "classes", "class_set": self._class_set}
+        written["params"]["classes_obj"] = self._classes_json(keeper)
         return written
+
+    def _classes_json(self, keeper: Keeper | None) -> dict[str, Any]:
+        fields = {"_type": "classes", "class_set": self._class_set}
+        keep_json = getattr(keeper, "keep_json", None)
+        if keep_json is None:
+            return fields
+        path, digest = keep_json(fields, _CLASSES_PATH)
+        return {"type": "classes-file", "path": path, "digest": digest}
 
 
 class TableType(CellType):

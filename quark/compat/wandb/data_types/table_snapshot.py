@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from quark.compat.wandb.data_types.base import Keeper, KeptFile, Media
+from quark.compat.wandb.data_types.base import ArtifactFiles, Keeper, KeptFile, Media
 from quark.compat.wandb.data_types.table_file import (
     OTHER_TABLES_FOLDER,
     Content,
@@ -38,17 +38,17 @@ class TableSnapshot(Media):
 
     def __init__(self, content: Content, *, row_type: str = "table-file") -> None:
         self.content = content
-        self._row_type = row_type
+        self.row_type = row_type
         self.size_bytes = 1 + _size_bytes(content)
 
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         return self._row(keep_exact(self.content, keeper))
 
-    def in_artifact(self, keeper: Keeper) -> dict[str, Any]:
+    def in_artifact(self, keeper: ArtifactFiles) -> dict[str, Any]:
         """Return what is written of the table when it is added to an artifact."""
         return artifact_form(self.content, keeper)
 
-    def artifact_json(self, keeper: Keeper) -> bytes:
+    def artifact_json(self, keeper: ArtifactFiles) -> bytes:
         """Return the same as the text of the file in the artifact."""
         return artifact_json(self.content, keeper)
 
@@ -59,7 +59,7 @@ class TableSnapshot(Media):
     def _row(self, kept: KeptFile) -> dict[str, Any]:
         content = self.content
         return {
-            "_type": self._row_type,
+            "_type": self.row_type,
             "sha256": kept.sha256,
             "size": kept.size_bytes,
             "path": kept.path,

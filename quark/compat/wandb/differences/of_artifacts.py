@@ -14,10 +14,38 @@ ARTIFACTS: tuple[Difference, ...] = (
     ),
     Difference(
         "the digest of an artifact that holds images or other media",
-        "Depends on its encoders, and names files of the script by their own names.",
-        "Depends on the encoders here; files are named by their content. Those of files, folders, "
-        "references, tables and classes are W&B's.",
-        "Both change with the version of an encoder anyway.",
+        "Made of its own form of the value.",
+        "The same, with the same versions of the encoders, except for: images of floats in [0, 1] "
+        "or [-1, 1] and of booleans, which are scaled here; HTML with `inject=True`; points in "
+        "space that are not finite; a `JoinedTable`, in whose name W&B puts a place in memory; a "
+        "table of images with boxes of several scores, whose names W&B writes in the order of a "
+        "set; and the artifact of a table that a run logs, whose images are the files of the run.",
+        "The same content has the same digest there and here, where it is the same content.",
+        (
+            "artifacts.behaviours_media / images: floats in [0, 1] contents",
+            "artifacts.behaviours_media / images: floats in [0, 1] entry",
+            "artifacts.behaviours_media / text_and_space: html with a head contents",
+            "artifacts.behaviours_media / text_and_space: html with a head entry",
+            "artifacts.behaviours_media / text_and_space: points that are no numbers contents",
+            "artifacts.behaviours_media / text_and_space: points that are no numbers entry",
+        ),
+    ),
+    Difference(
+        "a `Plotly`, an `Object3D` of a model, or an image with masks of files and without "
+        "`classes` in `Artifact.add`",
+        "`TypeError` and `ValueError`.",
+        "Added, and read back with `get`.",
+        "There is no reason against it.",
+        (
+            "artifacts.behaviours_media / layers: mask of a file alone contents",
+            "artifacts.behaviours_media / layers: mask of a file alone entry",
+            "artifacts.behaviours_media / text_and_space: model file contents",
+            "artifacts.behaviours_media / text_and_space: model file entry",
+            "artifacts.behaviours_media / text_and_space: model path contents",
+            "artifacts.behaviours_media / text_and_space: model path entry",
+            "artifacts.behaviours_media / text_and_space: plotly contents",
+            "artifacts.behaviours_media / text_and_space: plotly entry",
+        ),
     ),
     Difference(
         "`Artifact(digest_algorithm='XXH128')`",

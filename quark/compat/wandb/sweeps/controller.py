@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quark.compat.wandb import env, term
+from quark.compat.wandb import term
 from quark.compat.wandb.config_sources import plain_config
+from quark.compat.wandb.env import set_entity, set_project
 from quark.compat.wandb.sweeps.controller_configuration import (
     ControllerConfiguration,
     ControllerError,
@@ -42,9 +43,9 @@ class Controller(ControllerConfiguration):
         project: str | None = None,
     ) -> None:
         if entity:
-            env.set_entity(entity)
+            set_entity(entity)
         if project:
-            env.set_project(project)
+            set_project(project)
         self._entity = entity
         self._project = project
         super().__init__()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quark._optional import require
-from quark.compat.wandb import env, term
+from quark.compat.wandb import term
+from quark.compat.wandb.env import set_entity, set_project
 from quark.compat.wandb.environment import read_environment
 from quark.compat.wandb.errors import CommError, InvalidSettingError
 from quark.compat.wandb.naming import check_project
@@ -69,9 +70,9 @@ def create_sweep(
     project = project or config.get("project")
     entity = entity or config.get("entity")
     if entity:
-        env.set_entity(entity)
+        set_entity(entity)
     if project:
-        env.set_project(project)
+        set_project(project)
     name = project or read_environment().get("project") or DEFAULT_PROJECT
     check_project(name)
     try:

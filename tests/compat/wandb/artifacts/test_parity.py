@@ -12,7 +12,7 @@ from tests.compat.wandb.differential import observe
 
 pytestmark = pytest.mark.wandb_parity
 
-GROUPS = ("behaviours", "behaviours_objects")
+GROUPS = ("behaviours", "behaviours_objects", "behaviours_media")
 LISTED = {name for difference in DIFFERENCES for name in difference.shown_by}
 
 

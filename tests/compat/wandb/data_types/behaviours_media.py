@@ -179,6 +179,31 @@ def behaviour_layers(wandb: Any, seen: Any) -> None:
     kept("many_layers", lambda: [image(boxes={"b": boxes()}), image()])
     kept("many_masks", lambda: [image(), image(masks={"m": {"mask_data": mask}})])
 
+    named = {"box_data": [], "class_labels": {1: "car", 2: "road"}}
+    ids = {"mask_data": np.array([[0, 1], [3, 3]], dtype=np.uint8)}
+    lettered = {**ids, "class_labels": {3: "sky", 1: "lorry"}}
+    listed = [{"id": 1, "name": "z", "color": 3}, {"id": 9, "name": "n"}, {"id": 1, "name": "y"}]
+
+    def classes(label: str, make: Callable[[], Any]) -> None:
+        def look() -> Any:
+            found = make()._classes
+            return found and [found._class_set, found == wandb.Classes(found._class_set)]
+
+        seen(f"classes of {label}", look)
+
+    classes("boxes", lambda: image(boxes={"a": named, "b": boxes(class_id=2)}))
+    classes("boxes unnamed", lambda: image(boxes={"a": {"box_data": [{**middle, "class_id": 5}]}}))
+    classes("a mask", lambda: image(masks={"a": lettered}))
+    classes("a mask unnamed", lambda: image(masks={"a": dict(ids)}))
+    classes("a mask in a file", lambda: image(masks={"a": {"path": "mask.png"}}))
+    classes("a list", lambda: image(classes=listed))
+    classes("an empty list", lambda: image(classes=[]))
+    classes("all of them", lambda: image(boxes={"a": named}, masks={"b": lettered}, classes=listed))
+    classes("an image", lambda: wandb.Image(image(boxes={"a": named})))
+    classes("an image and boxes", lambda: wandb.Image(image(classes=listed), boxes={"a": named}))
+    classes("an image and a list", lambda: wandb.Image(image(boxes={"a": named}), classes=listed))
+    classes("an image and nothing", lambda: wandb.Image(image(masks={"a": lettered}), classes=[]))
+
     def refused(label: str, **layers: Any) -> None:
         seen(label, lambda: image(**layers))
 

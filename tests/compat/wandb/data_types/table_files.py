@@ -15,6 +15,8 @@ from tests.compat.wandb.driver import SHIM
 class Folder:
     """Files in memory: a keeper and a source, as a run and an artifact are."""
 
+    as_wandb = True
+
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
@@ -27,6 +29,16 @@ class Folder:
 
     def within(self, part: str) -> Folder:
         return self
+
+    def keep_given(self, content: bytes | Path, given: str, *, folder: str) -> KeptFile:
+        return self.keep(content, folder=folder, extension=Path(given).suffix)
+
+    def keep_reference(self, url: str, *, folder: str) -> KeptFile:
+        return self.keep(url.encode(), folder=folder, extension=".url")
+
+    def keep_json(self, fields: Any, path: str) -> tuple[str, str]:
+        content = self.files.setdefault(path, json.dumps(fields).encode())
+        return path, sha256(content).hexdigest()
 
     def open(self, path: str) -> BinaryIO:
         return io.BytesIO(self.files[path])

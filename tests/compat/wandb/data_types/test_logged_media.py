@@ -13,11 +13,13 @@ import torch
 
 import quark.compat.wandb as wandb
 from quark import TrainingSession
+from quark.compat.wandb import term
 from quark.compat.wandb.data_types import contents
 from quark.compat.wandb.data_types.base import Keeper, Media
 from quark.compat.wandb.errors import CommError
 from quark.compat.wandb.run_keeper import RunKeeper
 from quark.errors import SessionStoreError
+from quark.pipeline import payloads
 from quark.storage.folder_blobs import FolderBlobs
 
 
@@ -279,7 +281,7 @@ def test_a_disabled_run_keeps_no_media(tmp_path: Path) -> None:
 def test_a_store_that_refuses_leaves_the_file_in_the_folder(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(self: FolderBlobs, source: Any) -> Any:
+    def refuse(self: FolderBlobs, source: Any, *, synced: bool) -> Any:
         raise SessionStoreError("the disk is gone")
 
     monkeypatch.setattr(FolderBlobs, "put", refuse)
@@ -364,3 +366,71 @@ def test_images_on_a_gpu_are_not_waited_for() -> None:
     api_run = wandb.Api().run(f"p/{run.id}")
     images = [api_run.media(row["image"]).image for row in rows(run)[1:]]
     assert [int(np.array(image).max()) for image in images] == [0, 1, 2, 3, 4]
+
+
+def test_what_was_logged_later_stays_in_the_summary_when_media_arrive_late() -> None:
+    run = wandb.init(project="p")
+    run.define_metric("counted", summary="min")
+    gate = Gate()  # keeps the thread busy meanwhile
+
+    def text(word: str) -> Any:
+        return wandb.Html(word, inject=False)
+
+    run.log({"gate": gate, "same": 0.5})
+    run.log({"plain": text("old"), "nested": {"x": text("old"), "y": text("kept")}, "gone": 1})
+    run.log({"plain": 0.5, "nested": {"x": 1}, "counted": text("media")})
+    run.log({"plain": text("old"), "twice": text("old"), "counted": 3.0})
+    run.log({"plain": 2, "twice": text("new"), "barred": {"by": text("old")}})
+    run.log({"barred": 4, "last": 1}, commit=False)
+    run.log({"last": text("new")}, commit=False)
+    run.log({"first": text("old")}, commit=False)
+    run.log({"first": 5}, commit=False)
+    run.log({"same": text("new"), "gone": text("old")})
+    run.log({"gone": None})
+    run.summary["set"] = text("old")
+    run.summary["set"] = 6
+    run.summary["set twice"] = text("old")
+    run.summary["set twice"] = text("new")
+    gate.gate.set()
+    run.finish()
+
+    summary = wandb.Api().run(f"p/{run.id}").summary
+    kept = wandb.Api().run(f"p/{run.id}")
+    assert {key: summary[key] for key in ("plain", "barred", "first", "set")} == {
+        "plain": 2,
+        "barred": 4,
+        "first": 5,
+        "set": 6,
+    }
+    assert summary["nested"]["x"] == 1
+    assert summary["counted"]["min"] == 3
+    assert "gone" not in dict(summary)
+    for shown, word in (
+        (summary["nested"]["y"], "kept"),
+        (summary["twice"], "new"),
+        (summary["last"], "new"),
+        (summary["same"], "new"),
+        (summary["set twice"], "new"),
+    ):
+        assert kept.media(shown).html == word
+
+
+@pytest.mark.parametrize("quiet", ["", "finish", "silent"])
+def test_finish_says_what_it_waits_for_unless_it_is_to_be_quiet(
+    quiet: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payloads, "_SAID_FROM_SECONDS", 1e-6)
+    monkeypatch.setattr(term, "_silent", False)  # and so again afterwards
+    noise = np.random.default_rng(0).integers(0, 256, (20, 256, 256, 3), dtype=np.uint8)
+    run = wandb.init(project="p", settings={"silent": quiet == "silent"})
+    gate = Gate()
+    run.log({"gate": gate})
+    assert gate.entered.wait(20)
+    for pixels in noise:
+        run.log({"image": wandb.Image(pixels)})
+    gate.gate.set()
+    run.finish(quiet=quiet == "finish")
+
+    said = capsys.readouterr().err
+    assert said.count("keeping ") == (quiet == "")
+    assert said.count(" media values, for about ") == (quiet == "")

@@ -154,7 +154,8 @@ def test_another_image_is_taken_over_without_its_layers() -> None:
     second = wandb.Image(first, caption="b")
 
     assert (second._caption, second._grouping, second._boxes) == ("b", 3, {})
-    assert wandb.Image(first) == wandb.Image(pixels, caption="a", grouping=3)
+    named = [{"id": 0, "name": "class_0"}]  # what its boxes are of comes along, as with W&B
+    assert wandb.Image(first) == wandb.Image(pixels, caption="a", grouping=3, classes=named)
     assert second != first
     assert first != wandb.Image(pixels + 1, caption="a", grouping=3)
 
