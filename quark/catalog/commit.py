@@ -90,7 +90,7 @@ def commit(
         content = _content(whole, kept[digest])
         return _commit_once(store, draft, content, changes, clock)
 
-    return _persistently(attempt, str(draft.key))
+    return persistently(attempt, str(draft.key))
 
 
 def link(
@@ -135,7 +135,7 @@ def link(
         store.documents.apply(changes)
         return find_by_document(store, document)
 
-    found = _persistently(attempt, str(target))
+    found = persistently(attempt, str(target))
     assert found is not None
     return found
 
@@ -289,7 +289,7 @@ def _put_aside(store: Store, draft: Draft, manifest: Manifest, distributed_id: s
         store.documents.apply([DocumentChange(PART, name, body, expected)])
         return True
 
-    _persistently(attempt, str(draft.key))
+    persistently(attempt, str(draft.key))
 
 
 def _point(body: dict[str, Any], index: int, aliases: Iterable[str], now: str) -> None:
@@ -300,7 +300,12 @@ def _point(body: dict[str, Any], index: int, aliases: Iterable[str], now: str) -
     body["updated_at"] = now
 
 
-def _persistently(attempt: Callable[[], T], what: str) -> T:
+def persistently(attempt: Callable[[], T], what: str) -> T:
+    """Return what ``attempt`` returns, called again as long as somebody else is faster.
+
+    Raises:
+        DocumentConflictError: Somebody else was faster a thousand times.
+    """
     for _ in range(_MAX_ATTEMPTS):
         try:
             return attempt()

@@ -8,8 +8,10 @@ version had is none before a day has passed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
+from quark.catalog.commit import persistently
 from quark.catalog.garbage import GRACE_SECONDS, remove_garbage
 from quark.catalog.model import (
     LATEST,
@@ -36,8 +38,6 @@ from quark.errors import (
 )
 from quark.storage.documents import DocumentChange
 from quark.storage.protocols import Store
-
-_MAX_ATTEMPTS = 1000
 
 
 class Collected(NamedTuple):
@@ -80,9 +80,19 @@ def delete_collection(store: Store, key: CollectionKey, clock: Clock = SYSTEM_CL
     Raises:
         ArtifactNotFoundError: There is no such collection.
     """
-    for version in list_versions(store, key):
-        delete_version(store, version, with_aliases=True, clock=clock)
-    store.documents.apply([DocumentChange(COLLECTION, key.document, None)])
+    get_collection(store, key)
+
+    def attempt() -> None:
+        for version in list_versions(store, key):
+            delete_version(store, version, with_aliases=True, clock=clock)
+        found = store.documents.get(COLLECTION, key.document)
+        if found is None:
+            return  # somebody else has deleted it
+        if store.documents.list(VERSION, f"{key.document}/"):
+            raise DocumentConflictError(f"A version was logged to {key} meanwhile.")
+        store.documents.apply([DocumentChange(COLLECTION, key.document, None, found.revision)])
+
+    persistently(attempt, str(key))
 
 
 def expired(store: Store, clock: Clock = SYSTEM_CLOCK) -> tuple[Version, ...]:
@@ -121,12 +131,7 @@ def collect(
 def _remove(store: Store, key: CollectionKey, indices: Iterable[int], clock: Clock) -> None:
     """Remove versions, or links, from one collection in one step each."""
     for index in indices:
-        for _ in range(_MAX_ATTEMPTS):
-            try:
-                _remove_once(store, key, index, clock)
-                break
-            except DocumentConflictError:
-                continue
+        persistently(partial(_remove_once, store, key, index, clock), f"{key}:v{index}")
 
 
 def _remove_once(store: Store, key: CollectionKey, index: int, clock: Clock) -> None:

@@ -87,18 +87,16 @@ class PayloadQueue:
     def _begin_anew(self) -> None:
         self._queue = _TimedQueue(self._faults, self._max_bytes, self._clock)
         self._unsynced = None if self._new_unsynced is None else self._new_unsynced()
-        self._worker: BackgroundWorker | None = None
+        self._worker = BackgroundWorker(  # its thread starts with the first payload
+            self._work,
+            name="quark-payloads",
+            interval_seconds=_INTERVAL_SECONDS,
+            faults=self._faults,
+        )
 
     def add(self, work: Deferred) -> None:
         """Take ``work``; do it here and now if too much waits, or after :meth:`close`."""
         if self._queue.add(work):
-            if self._worker is None:
-                self._worker = BackgroundWorker(
-                    self._work,
-                    name="quark-payloads",
-                    interval_seconds=_INTERVAL_SECONDS,
-                    faults=self._faults,
-                )
             self._worker.wake()
             return
         if not (self._queue.closed or self._behind_was_said or self._quiet()):
@@ -138,9 +136,7 @@ class PayloadQueue:
         finally:
             if self._unsynced is not None:
                 self._unsynced.sync()
-            worker, self._worker = self._worker, None
-            if worker is not None:
-                worker.close(timeout_seconds)
+            self._worker.close(timeout_seconds)
 
     def reset_after_fork(self) -> None:
         """In a forked child: begin anew."""

@@ -37,6 +37,7 @@ class BackgroundWorker:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._starting = threading.RLock()  # reentrant: a signal handler may wake
 
     @property
     def running(self) -> bool:
@@ -54,12 +55,16 @@ class BackgroundWorker:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError as error:  # the interpreter is going down, or no threads are left
-            self._thread = None
-            self._faults.record(f"{self._name} could not start", error)
+            self._starting = threading.RLock()
+        with self._starting:
+            if self.running or self._closing:
+                return  # another thread was faster
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # the interpreter is going down, or no threads are left
+                self._thread = None
+                self._faults.record(f"{self._name} could not start", error)
 
     def wake(self) -> None:
         """Have ``work`` called soon, without waiting for it."""

@@ -6,7 +6,7 @@ import pytest
 
 from quark.catalog import lineage
 from quark.catalog.commit import commit, link
-from quark.catalog.model import CollectionKey, Draft
+from quark.catalog.model import CollectionKey, Draft, Version
 from quark.catalog.reading import (
     find_by_id,
     find_collection,
@@ -65,6 +65,26 @@ def test_deleting_a_link_or_a_portfolio_leaves_the_version(store: Store) -> None
     with pytest.raises(ArtifactNotFoundError):
         delete_collection(store, KEY)
     assert find_collection(store, KEY) is None
+
+
+def test_a_version_that_is_logged_while_its_collection_is_deleted_leaves_nothing_half(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(store, {"a": "1"})
+
+    def logged_meanwhile(store: Store, key: CollectionKey) -> tuple[Version, ...]:
+        versions = list_versions(store, key)
+        monkeypatch.setattr("quark.catalog.removal.list_versions", list_versions)
+        log(store, {"a": "2"})
+        return versions
+
+    monkeypatch.setattr("quark.catalog.removal.list_versions", logged_meanwhile)
+    delete_collection(store, KEY)
+
+    assert find_collection(store, KEY) is None
+    assert store.documents.list("artifact_version") == ()
+    for index in range(3):
+        assert log(store, {"a": f"new {index}"}).index == index
 
 
 def test_payloads_go_when_nothing_needs_them_and_not_before(store: Store) -> None:

@@ -29,3 +29,27 @@ def test_a_worker_gives_way_to_the_threads_of_the_training() -> None:
 
     assert seen[0] == max(10, before)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+
+def test_threads_that_wake_a_worker_at_once_start_one_thread() -> None:
+    seen: set[int] = set()
+    worker = BackgroundWorker(
+        lambda: seen.add(threading.get_ident()),
+        name="quark-woken",
+        interval_seconds=60,
+        faults=FaultLog(),
+    )
+    together = threading.Barrier(8)
+
+    def wake() -> None:
+        together.wait(30)
+        worker.wake()
+
+    threads = [threading.Thread(target=wake) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [thread.name for thread in threading.enumerate()].count("quark-woken") == 1
+    assert worker.close(30)

@@ -35,6 +35,8 @@ _ENDS = {
         "The process was probably ended from outside: a time limit, a scheduler.",
     ),
 }
+#: Exceptions that mean it. Older releases of torch raise a RuntimeError that says it.
+_OF_MEMORY = frozenset({"MemoryError", "OutOfMemoryError"})
 _LONGEST_MESSAGE = 300
 
 
@@ -65,6 +67,8 @@ def run_interrupted(evidence: RunEvidence, limits: AnalyzerThresholds) -> Iterat
         severity, inference = "info", "Somebody probably stopped it."
     elif exception == "TrainingStoppedError":
         severity, inference = "info", "Quark ended the training, as it was asked to."
+    elif exception in _OF_MEMORY or (exception and "out of memory" in message.lower()):
+        inference = _ENDS["out_of_memory"][1]
     if exception:
         message = f"{exception}: {message}"
     yield _finding(severity, message, inference, last_step if step < 0 else step, event_type)

@@ -24,6 +24,7 @@ from quark.compat.wandb.place import in_a_writable_place, launch_metadata, quark
 from quark.compat.wandb.run import Run, RunDisabled
 from quark.compat.wandb.run_place import FILES, lay_out
 from quark.compat.wandb.settings import Settings, gathered
+from quark.compat.wandb.sweeps.active import STOP_ORDERS
 from quark.compat.wandb.sweeps.trial_values import take_part
 from quark.compat.wandb.used import use
 from quark.errors import (
@@ -132,6 +133,8 @@ def init(
     if fixed:
         run.config.merge_locked(fixed)
     current.opened(run, bound=wanted.reinit != "create_new")
+    if run.id in STOP_ORDERS:  # its trial was told to end while the run was being opened
+        run._look_closer()
     if wanted.sync_tensorboard or PATCHED["tensorboard"]:
         from quark.compat.wandb.integration.tensorboard import start
 

@@ -48,7 +48,7 @@ def in_a_writable_place(where: QuarkSettings, wanted: Settings) -> QuarkSettings
     asked = wanted.root_dir
     if where.storage_dir is not None and (asked is None or where.storage_dir != os.fspath(asked)):
         return where
-    folder = where.storage_root
+    folder = where.storage_path
     try:
         os.makedirs(folder, exist_ok=True)
         if os.access(folder, os.W_OK | os.X_OK):

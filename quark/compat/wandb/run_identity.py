@@ -14,7 +14,7 @@ from quark.compat.wandb.errors import UsageError
 from quark.compat.wandb.log import RowLog
 from quark.compat.wandb.logged_media import MediaRow, Storable, Take, Way
 from quark.compat.wandb.run_place import FILES, place_of
-from quark.compat.wandb.settings import Settings, check_tags
+from quark.compat.wandb.settings import Settings, check_tags, check_text
 from quark.compat.wandb.summary import Summary
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.compat.wandb.values import flatten, with_json_numbers
@@ -114,7 +114,7 @@ class RunIdentity(RowLog):
     @name.setter
     def name(self, name: str) -> None:
         self._check_open("name")
-        self._name = name
+        self._name = check_text("name", name)
         self._session.update_run(name=name)
 
     @property
@@ -124,7 +124,7 @@ class RunIdentity(RowLog):
     @notes.setter
     def notes(self, notes: str) -> None:
         self._check_open("notes")
-        self._notes = notes
+        self._notes = check_text("notes", notes)
         self._session.update_run(notes=notes)
 
     @property

@@ -119,6 +119,20 @@ def gathered(settings: Settings | Mapping[str, Any] | None = None, **arguments: 
     return wanted
 
 
+def check_text(name: str, value: Any) -> str | None:
+    """Return ``value`` if it is a text, or None, which leaves it open.
+
+    Raises:
+        InvalidSettingError: It is not.
+    """
+    if not isinstance(value, str | None):
+        raise InvalidSettingError(
+            f"{name.removeprefix('run_')} is {value!r} of type {type(value).__name__}, but must be "
+            "a text: pass str() of it."
+        )
+    return value
+
+
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
     """Return ``tags`` as a run keeps them: without repetitions, in order.
 
@@ -168,21 +182,12 @@ def _check_moment(moment: Any) -> Any:
     return parse_moment(moment)
 
 
-def _check_text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InvalidSettingError(
-            f"{name.removeprefix('run_')} is {value!r} of type {type(value).__name__}, but must be "
-            "a text: pass str() of it."
-        )
-    return value
-
-
 def _check_folder(folder: Any) -> Any:
     return folder or None  # an empty WANDB_DIR or --dir means the working folder
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    **{name: partial(_check_text, name) for name in TEXTS},
+    **{name: partial(check_text, name) for name in TEXTS},
     "root_dir": _check_folder,
     "mode": _check_mode,
     "fork_from": _check_moment,

@@ -726,6 +726,26 @@ def test_run_interrupted_speaks(evidence: RunEvidence, severity: str, word: str)
 
 
 @pytest.mark.parametrize(
+    ("exception_type", "message", "of_memory"),
+    [
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 20.00 GiB.", True),
+        ("RuntimeError", "CUDA out of memory. Tried to allocate 20.00 GiB.", True),
+        ("MemoryError", "", True),
+        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied", False),
+        ("TypeError", "memory", False),
+    ],
+)
+def test_run_interrupted_knows_an_error_that_tells_of_memory(
+    exception_type: str, message: str, of_memory: bool
+) -> None:
+    payload = {"message": message, "exception_type": exception_type}
+    (finding,) = said("run_interrupted", events(("runtime_error", 6.0, payload), status="failed"))
+
+    assert ("Memory ran out" in finding.inference) == of_memory
+    assert ("script probably has a fault" in finding.inference) != of_memory
+
+
+@pytest.mark.parametrize(
     "evidence",
     [
         pytest.param(RunEvidence(), id="no-evidence"),

@@ -136,8 +136,8 @@ def test_a_script_that_crashed_and_went_on_leaves_what_it_would_have_without(
     compare(kept_by_wandb(tmp_path / "real"), kept_by_shim(tmp_path / "shim"))
 
 
-def test_there_are_eight_scripts() -> None:
-    assert len(ALONE) + 1 == 8
+def test_there_are_eighteen_scripts() -> None:
+    assert len(ALONE) + 1 == 18
 
 
 def test_a_difference_would_be_seen() -> None:

@@ -85,6 +85,18 @@ RUNS: tuple[Difference, ...] = (
         ("saving / save_paths: folder", "saving / save_paths: stars"),
     ),
     Difference(
+        "`run.save()` without a file",
+        "Removed: `TypeError`.",
+        "Does nothing, with one warning.",
+        "Old scripts called it to have a new name of the run kept.",
+    ),
+    Difference(
+        "copies of `wandb.config`, and `pickle` and `torch.save` of it",
+        "Copies raise; what was pickled cannot be loaded.",
+        "A config with the same values that belongs to no run.",
+        "A checkpoint that holds the config can be loaded again.",
+    ),
+    Difference(
         "a `fork_from` or `resume_from` that is no text",
         "Ignored.",
         "Refused, as a malformed text is.",

@@ -8,6 +8,7 @@ somebody does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -91,7 +92,8 @@ class EventWriters:
         for folder in self._all if self._save else ():
             writer = None if folder.writer is None else folder.writer()
             if writer is not None:
-                writer.flush()
+                with contextlib.suppress(OSError, ValueError):  # closed: all of it is in the file
+                    writer.flush()
             target = Path(run.dir, folder.namespace or "")
             for name in folder.new_files():
                 target.mkdir(parents=True, exist_ok=True)

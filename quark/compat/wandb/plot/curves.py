@@ -118,6 +118,11 @@ def _classes(y_true: Any, y_probas: Any, labels: list[str] | None, wanted: list[
 
     truth, probabilities = np.array(y_true), np.array(y_probas)
     classes = np.unique(truth)
+    if probabilities.ndim != 2:
+        raise IndexError(
+            f"y_probas has the shape {probabilities.shape}, but must be (samples, classes). With "
+            "the probability p of the second of two classes, pass np.stack([1 - p, p], axis=1)."
+        )
     for place in np.flatnonzero(np.isin(classes, classes if wanted is None else wanted)):
         label = classes[place]
         if labels is not None and np.issubdtype(classes.dtype, np.integer):

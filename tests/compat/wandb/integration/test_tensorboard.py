@@ -94,6 +94,20 @@ def test_writers_side_by_side_are_told_apart_by_their_folders() -> None:
     assert kept == ["deeper", "train", "val"]
 
 
+@pytest.mark.parametrize("module", CLASSES)
+def test_the_files_of_a_writer_that_is_closed_already_are_kept(module: str) -> None:
+    event_writer = pytest.importorskip(module).EventFileWriter
+    run = wandb.init(sync_tensorboard=True)
+    closed, open_yet = event_writer("a"), event_writer("b")
+    closed.close()
+
+    run.finish()
+
+    written = {path.name for path in Path().glob("[ab]/*tfevents*")}
+    assert {path.name for path in Path(run.dir).rglob("*tfevents*")} == written != set()
+    open_yet.close()
+
+
 def test_texts_are_kept_and_hyperparameters_become_config() -> None:
     run = wandb.init(tensorboard=True, config={"lr": 0.5})
     one = writer("runs/x")

@@ -16,6 +16,8 @@ import pytest
 import quark.compat.wandb as wandb
 from quark.compat.wandb import environment, term
 from quark.compat.wandb.sweeps import agents
+from quark.compat.wandb.sweeps.active import active_trial
+from quark.session import RunRequest, TrainingSession
 from quark.sweeps import Sweep, Trial
 
 QUIET = {"silent": True, "x_disable_stats": True}
@@ -121,6 +123,31 @@ def test_ctrl_c_ends_the_agent_quietly() -> None:
     assert trial.state == "interrupted"
     assert wandb.run is None
     assert not agents.is_running()
+
+
+def test_a_trial_that_is_ordered_to_end_while_its_run_opens_ends_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_session = TrainingSession.open
+
+    def open_slowly(request: RunRequest) -> TrainingSession:
+        session, trial = open_session(request), active_trial()
+        assert trial is not None
+        assert trial.running is not None
+        trial.running.stop("the sweep was cancelled")
+        return session
+
+    def train() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(TrainingSession, "open", open_slowly)
+            run = init()
+        run.log({"loss": 1.0})
+
+    sweep_id = wandb.sweep({**GRID, "run_cap": 1}, project="p")
+    wandb.agent(sweep_id, train)
+
+    (trial,) = trials(sweep_id)
+    assert (trial.state, trial.reason) == ("stopped", "the sweep was cancelled")
 
 
 def test_a_trial_that_falls_behind_ends_at_its_next_log() -> None:
