@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from quark import ui
+from quark.report.extension import tell_whole_reports_again
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,6 +84,7 @@ def _fresh_terminal() -> Iterator[None]:
     yield
     ui.forget_warnings()
     ui.set_quiet(False)
+    tell_whole_reports_again()
 
 
 @pytest.fixture

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from quark.storage.batch import Batch
 
 _THREADS = "quark-"
+#: After so many reports a process, in a sweep perhaps, is told of further runs in a line each.
+WHOLE_REPORTS = 3
+
+_told_count = 0
+
+
+def tell_whole_reports_again() -> None:
+    """Begin to count anew."""
+    global _told_count
+    _told_count = 0
 
 
 class EndReport:
@@ -31,7 +41,8 @@ class EndReport:
         """Nothing: what is logged is read at the end."""
 
     def on_end(self, session: TrainingSession, status: str) -> None:
-        """Analyse the run, keep ``report.md`` and ``report.json`` in its folder, and print it."""
+        """Analyse the run, keep ``report.md`` and ``report.json`` in its folder, and print it: as a
+        line, from the fourth run of a process on."""
         if session.handle.settings.mode != "online":
             return  # nothing is stored yet that could be read
         from quark.report.build import build_report  # rules and numpy: at the end only
@@ -59,8 +70,13 @@ def _keep(session: TrainingSession, report: Report) -> None:
 
 
 def _print(report: Report) -> None:
-    from quark.report.lines import report_lines
+    from quark.report.lines import report_line, report_lines
 
+    global _told_count
+    _told_count += 1
+    if _told_count > WHOLE_REPORTS:
+        ui.show([report_line(report)])
+        return
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     ui.show(report_lines(report, ascii_only=not encoding.lower().startswith("utf")))
 

@@ -43,6 +43,22 @@ def report_lines(report: Report, *, ascii_only: bool = False) -> list[Line]:
     return lines
 
 
+def report_line(report: Report) -> Line:
+    """Return the report on one line: how the run ended, its health, and what is wrong with it."""
+    pieces = list(_head(report))
+    overall = next((s for s in report.health_scores if s.score_key == "overall"), None)
+    if overall is not None and (report.curve is not None or report.alerts):
+        said = f"{overall.score:.0f} {overall.status}"
+        pieces += [("; health ", ""), (said, _HEALTH[overall.status])]
+    wrong = [alert for alert in report.alerts if alert.severity != "info"]
+    for number, alert in enumerate(wrong[:MAX_ALERTS]):
+        pieces += [("; " if not number else ", ", ""), (alert.title, _TONES[alert.severity])]
+    if not report.completeness.complete:
+        pieces.append(("; not everything is stored", "bold red"))
+    pieces.append((f"; {report.folder}/report.md", "dim"))
+    return tuple(pieces)
+
+
 def plain(lines: Iterable[Line]) -> list[str]:
     """Return the lines without styles."""
     return ["".join(text for text, _ in line).rstrip() for line in lines]

@@ -62,6 +62,26 @@ def test_a_healthy_run_ends_with_one_screen_that_says_so(
     assert f"{session.run_path}/report.md" in told[-1]
 
 
+def test_from_the_fourth_run_of_a_process_on_a_run_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for number in range(5):
+        with TrainingSession.start_run(project=f"p{number}", storage_dir=tmp_path) as session:
+            (log_broken if number == 4 else log_healthy)(session)
+        told.append(capsys.readouterr().err.splitlines())
+        assert (session.run_path / "report.md").is_file()
+
+    assert [len(lines) > 5 for lines in told] == [True, True, True, False, False]
+    (fine,), (wrong,) = told[3:]
+    assert re.fullmatch(
+        r"quark: run run_\w+ of project p3: completed after [\d.]+ s, up to step 199; "
+        r"health 100 healthy; .*/report\.md",
+        fine,
+    )
+    assert re.search(r"; health \d+ degraded; Runtime bottleneck", wrong)
+
+
 def test_what_is_wrong_is_told_with_what_to_try_and_kept_in_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,10 +10,14 @@ from quark import ui
 from quark.compat.wandb import current
 from quark.compat.wandb.alert import AlertLevel, alert_fields, may_say
 from quark.compat.wandb.artifacts.run_methods import RunArtifacts
+from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.integration.event_rows import FOLLOWING
+from quark.compat.wandb.run_place import FILES
 from quark.compat.wandb.run_saving import RunSaving
 from quark.compat.wandb.sweeps.active import STOP_ORDERS
 from quark.compat.wandb.used import compat_report, counted_methods
+from quark.compat.wandb.values import plain
+from quark.errors import SchemaValidationError
 from quark.records import EventRecord, MetricDefinitionRecord
 from quark.session import TrainingSession
 
@@ -176,6 +180,7 @@ class Run(RunSaving, RunArtifacts):
             self._note_uses()
             if not guest or self._outlives_owner():
                 self._save_summary()
+                self._describe()
         self._finished = True
         self._short_way = False
         current.closed(self)
@@ -189,6 +194,21 @@ class Run(RunSaving, RunArtifacts):
                 f"run {self._name} ({self.id}) of project {self._project}: "
                 f"{self._session.status}. It is kept in {self._session.run_path}."
             )
+
+    def _describe(self) -> None:
+        """Put the config, the summary and the metadata among the run's files, as W&B does."""
+        if isinstance(self._session, NullSession):
+            return
+        from quark.compat.wandb.described_files import write_described_files
+
+        path, record = self._session.run_path, self._session.context.run
+        summary = {key: plain(value) for key, value in self._last.items()}
+        try:
+            write_described_files(
+                path, path / FILES, self._config.as_dict(), summary, record.created_at
+            )
+        except (OSError, SchemaValidationError) as error:  # copies: the run itself is stored
+            self._session.handle.faults.record("a run's files could not be described", error)
 
     def _note_uses(self) -> None:
         """Have the report say what was used so far that is not quite W&B's."""

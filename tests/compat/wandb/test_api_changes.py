@@ -33,8 +33,9 @@ def with_files() -> Any:
 def test_files_are_listed(with_files: Any) -> None:
     files = with_files.files()
 
-    assert [file.name for file in files] == ["notes.txt", "weights/last.ckpt"]
-    assert (len(files), files[1].size, files[0].mimetype) == (2, 5, "text/plain")
+    described = ["config.yaml", "wandb-metadata.json", "wandb-summary.json"]
+    assert [file.name for file in files] == sorted([*described, "notes.txt", "weights/last.ckpt"])
+    assert (len(files), files[4].size, files[1].mimetype) == (5, 5, "text/plain")
     assert [file.name for file in with_files.files(names=["notes.txt"])] == ["notes.txt"]
     assert [file.name for file in with_files.files(pattern="%.ckpt")] == ["weights/last.ckpt"]
 
@@ -54,7 +55,7 @@ def test_a_file_is_downloaded(with_files: Any, tmp_path: Path) -> None:
     assert target.read_text() == "12345"
 
     file.delete()
-    assert len(with_files.files()) == 1
+    assert len(with_files.files()) == 4
     for name in ("weights/last.ckpt", "nothing", "../run.db"):
         with pytest.raises(wandb.CommError, match="no file"):
             with_files.file(name)

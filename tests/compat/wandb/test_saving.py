@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import quark.compat.wandb as wandb
+from quark.compat.wandb.described_files import DESCRIBED
 from quark.pipeline.deferred import Deferred
 from quark.session import TrainingSession, copying, file_keeping
 
@@ -41,7 +42,7 @@ def write(name: str, text: str = "text", size_bytes: int = 0) -> Path:
 def kept(run: wandb.Run) -> dict[str, str]:
     """Return the files of a run, own ones aside, by name."""
     folder = Path(run.dir)
-    found = [path for path in folder.rglob("*") if path.is_file()]
+    found = [p for p in folder.rglob("*") if p.is_file() and p.name not in DESCRIBED]
     return {path.relative_to(folder).as_posix(): path.read_text().rstrip() for path in found}
 
 
