@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
@@ -13,11 +14,33 @@ from quark.compat.wandb.config_sources import read_config
 from quark.compat.wandb.errors import Error, UsageError
 from quark.compat.wandb.values import plain
 
+MAX_ARTIFACT_NAME_CHARACTERS = 128
+
 
 def json_dumps_safer(obj: Any, **_: Any) -> str:
     """Return ``obj`` as JSON; arrays, tensors and other objects in their plain form, NaN and the
     infinities as the strings ``NaN``, ``Infinity`` and ``-Infinity``."""
     return jsonio.dumps(plain(obj)).decode()
+
+
+def json_friendly(obj: Any) -> tuple[Any, bool]:
+    """Return the plain form of ``obj``, and whether it is another object."""
+    found = plain(obj)
+    return found, found is not obj and not (type(found) is type(obj) and found == obj)
+
+
+def make_artifact_name_safe(name: str) -> str:
+    """Return ``name`` as an artifact may be called: other characters are underscores, and of more
+    than 128 the middle is left out.
+
+    >>> make_artifact_name_safe("my model/v 2")
+    'my_model_v_2'
+    """
+    safe = re.sub(r"[^a-zA-Z0-9_.\-]", "_", name)
+    if len(safe) <= MAX_ARTIFACT_NAME_CHARACTERS:
+        return safe
+    half = (MAX_ARTIFACT_NAME_CHARACTERS - 2) // 2
+    return f"{safe[:half]}..{safe[-half:]}"
 
 
 def get_module(

@@ -237,6 +237,8 @@ CONTENTS: dict[str, dict[str, str]] = {
     },
     "util": {
         "generate_id": "naming:generate_id",
+        "json_friendly": "for_integrations:json_friendly",
+        "make_artifact_name_safe": "for_integrations:make_artifact_name_safe",
         "json_dumps_safer": "for_integrations:json_dumps_safer",
         "json_dumps_safer_history": "for_integrations:json_dumps_safer",
         "get_module": "for_integrations:get_module",

@@ -3,57 +3,51 @@
 from __future__ import annotations
 
 _INIT = """
-entity project dir id name notes tags config config_exclude_keys config_include_keys
-allow_val_change group job_type mode reinit resume save_code settings monitor_gym sync_tensorboard
-tensorboard fork_from resume_from anonymous
+allow_val_change anonymous config config_exclude_keys config_include_keys dir entity fork_from
+group id job_type mode monitor_gym name notes project reinit resume resume_from save_code settings
+sync_tensorboard tags tensorboard
 """
 
 WORKS: dict[str, str] = {
     "module": """
-helper profiler trigger wandb
-EvalTable JoinedTable plot plot_table Table visualize
-__version__ alert AlertLevel annotations api Api apis attach Audio box3d catboost Classes CommError
-Config config data_types define_metric ensure_configured env Error errors finish Graph gym Histogram
-Html Image init integration join keras lightgbm log login mark_preempting Molecule Object3D patched
-pin_config_keys Plotly require Run run sacred save sdk Settings setup sklearn summary teardown
-tensorboard tensorflow termerror termlog termsetup termwarn unwatch UsageError util Video wandb_lib
-wandb_sdk wandb_torch watch xgboost restore
-agent agents controller sweep wandb_agent
-Artifact ArtifactTTL link_model log_artifact log_model use_artifact use_model
+__version__ agent agents alert AlertLevel annotations Api api apis Artifact ArtifactTTL attach
+Audio box3d catboost Classes CommError Config config controller data_types define_metric
+ensure_configured env Error errors EvalTable finish Graph gym helper Histogram Html Image init
+integration join JoinedTable keras lightgbm link_model log log_artifact log_model login
+mark_preempting Molecule Object3D patched pin_config_keys plot plot_table Plotly profiler require
+restore Run run sacred save sdk Settings setup sklearn summary sweep Table teardown tensorboard
+tensorflow termerror termlog termsetup termwarn trigger unwatch UsageError use_artifact use_model
+util Video visualize wandb wandb_agent wandb_lib wandb_sdk wandb_torch watch xgboost
 """,
     "init": _INIT,
     "Run": """
-alert config config_static define_metric dir disabled entity finish group id job_type log
-mark_preempting name notes offline path pin_config_keys project project_url resumed save settings
-start_time starting_step step summary sweep_id sweep_url sync_dir tags unwatch url watch write_logs
-finish_artifact link_artifact link_model log_artifact log_model upsert_artifact use_artifact
-use_model display log_code restore status to_html
+alert config config_static define_metric dir disabled display entity finish finish_artifact group
+id job_type link_artifact link_model log log_artifact log_code log_model mark_preempting name notes
+offline path pin_config_keys project project_url restore resumed save settings start_time
+starting_step status step summary sweep_id sweep_url sync_dir tags to_html unwatch upsert_artifact
+url use_artifact use_model watch write_logs
 """,
     "Config": "as_dict get items keys merge_locked persist setdefaults update update_locked",
     "Summary": "get keys update",
     "Settings": """
-table_raise_on_max_row_limit_exceeded
-console entity mode project quiet reinit resume root_dir run_group run_id run_job_type run_name
-run_notes run_tags silent sync_tensorboard config_paths disable_code disable_git git_commit
-git_remote_url host ignore_globs notebook_name program save_code sweep_id symlink use_dot_wandb
-username x_files_dir
-x_disable_stats x_label x_primary x_start_time x_stats_sampling_interval x_sync_dir_suffix
-x_update_finish_state
-sweep_param_path code_dir fork_from resume_from
+code_dir config_paths console disable_code disable_git entity fork_from git_commit git_remote_url
+host ignore_globs mode notebook_name program project quiet reinit resume resume_from root_dir
+run_group run_id run_job_type run_name run_notes run_tags save_code silent sweep_id
+sweep_param_path symlink sync_tensorboard table_raise_on_max_row_limit_exceeded use_dot_wandb
+username x_disable_stats x_files_dir x_label x_primary x_start_time x_stats_sampling_interval
+x_sync_dir_suffix x_update_finish_state
 """,
     "Api": """
-sync_tensorboard create_project create_run from_path team user user_agent users
-default_entity flush project projects run runs viewer sweep artifact artifact_collection
-artifact_collection_exists artifact_collections artifact_exists artifact_type artifact_types
-artifact_versions artifacts
+artifact artifact_collection artifact_collection_exists artifact_collections artifact_exists
+artifact_type artifact_types artifact_versions artifacts create_project create_run default_entity
+flush from_path project projects run runs sweep sync_tensorboard team user user_agent users viewer
 """,
     "Api run": """
-beta_scan_history create display load_full_data snake_to_camel to_html update_state upload_file
-config console_logs delete entity file files history id json_config lastHistoryStep load metadata
-name path rawconfig save scan_history state storage_id summary summary_metrics system_metrics
-update url user username wait_until_finished group job_type tags notes created_at project
-sweep sweep_name
-log_artifact logged_artifacts use_artifact used_artifacts
+beta_scan_history config console_logs create created_at delete display entity file files group
+history id job_type json_config lastHistoryStep load load_full_data log_artifact logged_artifacts
+metadata name notes path project rawconfig save scan_history snake_to_camel state storage_id
+summary summary_metrics sweep sweep_name system_metrics tags to_html update update_state
+upload_file url use_artifact used_artifacts user username wait_until_finished
 """,
 }
 
@@ -64,30 +58,29 @@ NO_OP: dict[str, str] = {
 allow_media_symlink allow_offline_artifacts allow_val_change anonymous api_key app_url_override
 azure_account_url_to_access_key base_url capture_loggers console_chunk_max_bytes
 console_chunk_max_seconds console_multipart credentials_file disable_git_fork_point
-disable_job_creation docker email finish_timeout finish_timeout_raises force git_remote
-git_root heartbeat_seconds http_proxy https_proxy identity_token_file init_timeout
-insecure_disable_ssl job_name job_source label_disable launch launch_config_path login_timeout
+disable_job_creation docker email finish_timeout finish_timeout_raises force git_remote git_root
+heartbeat_seconds http_proxy https_proxy identity_token_file init_timeout insecure_disable_ssl
+job_name job_source label_disable launch launch_config_path login_timeout
 max_end_of_run_history_metrics max_end_of_run_summary_metrics organization program_abspath
-program_relpath relogin resumed sagemaker_disable settings_system show_colors
-show_emoji show_errors show_info show_warnings stop_fn stop_on_fatal_error strict summary_timeout
-summary_warnings
-x_cli_only_mode x_disable_machine_info x_disable_meta x_disable_viewer x_executable
-x_extra_http_headers x_file_stream_max_bytes x_file_stream_max_line_bytes x_file_stream_no_gzip
-x_file_stream_retry_max x_file_stream_retry_wait_max_seconds x_file_stream_retry_wait_min_seconds
-x_file_stream_timeout_seconds x_file_stream_transmit_interval x_file_transfer_retry_max
-x_file_transfer_retry_wait_max_seconds x_file_transfer_retry_wait_min_seconds
-x_file_transfer_timeout_seconds x_flow_control_custom x_flow_control_disabled x_graphql_retry_max
-x_graphql_retry_wait_max_seconds x_graphql_retry_wait_min_seconds x_graphql_timeout_seconds
-x_history_value_encoding x_internal_check_process x_jupyter_name x_jupyter_path x_jupyter_root
-x_live_policy_rate_limit x_live_policy_wait_time x_log_level x_network_buffer x_proxies
-x_runqueue_item_id x_save_requirements x_server_side_derived_summary x_service_transport
-x_service_wait x_skip_transaction_log x_stats_buffer_size x_stats_coreweave_metadata_base_url
+program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
+show_errors show_info show_warnings stop_fn stop_on_fatal_error strict summary_timeout
+summary_warnings x_cli_only_mode x_disable_machine_info x_disable_meta x_disable_viewer
+x_executable x_extra_http_headers x_file_stream_max_bytes x_file_stream_max_line_bytes
+x_file_stream_no_gzip x_file_stream_retry_max x_file_stream_retry_wait_max_seconds
+x_file_stream_retry_wait_min_seconds x_file_stream_timeout_seconds x_file_stream_transmit_interval
+x_file_transfer_retry_max x_file_transfer_retry_wait_max_seconds
+x_file_transfer_retry_wait_min_seconds x_file_transfer_timeout_seconds x_flow_control_custom
+x_flow_control_disabled x_graphql_retry_max x_graphql_retry_wait_max_seconds
+x_graphql_retry_wait_min_seconds x_graphql_timeout_seconds x_history_value_encoding
+x_internal_check_process x_jupyter_name x_jupyter_path x_jupyter_root x_live_policy_rate_limit
+x_live_policy_wait_time x_log_level x_network_buffer x_proxies x_runqueue_item_id
+x_save_requirements x_server_side_derived_summary x_service_transport x_service_wait
+x_skip_transaction_log x_stats_buffer_size x_stats_coreweave_metadata_base_url
 x_stats_coreweave_metadata_endpoint x_stats_cpu_count x_stats_cpu_logical_count
 x_stats_dcgm_exporter x_stats_disk_paths x_stats_gpu_count x_stats_gpu_device_ids x_stats_gpu_type
 x_stats_neuron_monitor_config_path x_stats_no_cgroup x_stats_open_metrics_endpoints
-x_stats_open_metrics_filters x_stats_open_metrics_http_headers x_stats_pid
-x_stats_self_usage x_stats_track_process_tree x_sync
-x_transaction_log_flush_interval
+x_stats_open_metrics_filters x_stats_open_metrics_http_headers x_stats_pid x_stats_self_usage
+x_stats_track_process_tree x_sync x_transaction_log_flush_interval
 """,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ def test_triggers_are_called_in_order_until_they_are_taken_back() -> None:
         ("second", (1,), {"x": 2}),
         ("second", (), {}),
     ]
+
+
+@pytest.mark.wandb_parity
+def test_names_are_made_safe_as_wandb_makes_them() -> None:
+    real = import_module("wandb.util")
+
+    for name in ("a b/c:d", "ok-name_1.2", "é#", "x" * 128, "x/" * 65, "y" * 64 + "z" * 65, ""):
+        assert wandb.util.make_artifact_name_safe(name) == real.make_artifact_name_safe(name)
+    for value in (1.5, "x", {"a": 1}, torch.tensor(2.0), torch.arange(3), b"a", None, True):
+        assert wandb.util.json_friendly(value) == real.json_friendly(value)
 
 
 def test_a_config_is_parsed_as_init_would_take_it() -> None:
