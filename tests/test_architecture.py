@@ -132,6 +132,7 @@ RULES: dict[str, OneHome] = {
             "live/telling.py": "hook: a listener to alerts is the user's code",
             "hooks/engine.py": "hook: what a layer puts out is anyone's code",
             "hooks/loop_hooks.py": "hook: what is seen of a training loop must not stop it",
+            "compat/wandb/integration/autolog.py": "hook: a library's call has succeeded",
             "compat/wandb/integration/event_writers.py": "hook: a writer is given anything",
             "compat/wandb/watched_graph.py": "hook: as above, without a line of the user's own",
             "compat/wandb/watched_model.py": "hook: as above, without a line of the user's own",

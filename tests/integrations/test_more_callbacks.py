@@ -52,6 +52,23 @@ def test_videos_of_environments_are_kept() -> None:
     assert values(run, "episode") == [0, 1, 2]
 
 
+def test_what_pipelines_of_transformers_were_asked_and_said_is_logged() -> None:
+    done = trained("transformers_pipeline", needs=("transformers",))
+
+    assert "refused" in done.printed
+    first, second = (
+        done.run.media(row["text-classification"])
+        for row in done.run.scan_history(keys=["text-classification"])
+    )
+    assert first.columns[:2] == ["ID", "Model Alias"]
+    assert [row[4] for row in first.data] == ["good film"]
+    assert [row[5] for row in first.data] == done.said[0]
+    assert [row[4] for row in second.data] == ["good film", "bad film"]
+    assert [row[5] for row in second.data] == done.said[1]
+    assert second.data[0][6] == {"top_k": "2"}
+    assert 0 < second.data[0][3] < 60
+
+
 def test_boosting_in_other_ways() -> None:
     done = trained("boosting_variants", needs=("xgboost", "lightgbm", "catboost"))
 

@@ -12,15 +12,15 @@ from quark.compat.wandb.errors import unsupported
 
 BUILT = frozenset(
     {
-        *("catboost", "fastai", "gym", "keras", "lightgbm", "lightning", "sacred", "sb3"),
-        *("sklearn", "tensorboard", "tensorflow", "torch", "xgboost"),
+        *("catboost", "fastai", "gym", "huggingface", "keras", "lightgbm", "lightning", "sacred"),
+        *("sb3", "sklearn", "tensorboard", "tensorflow", "torch", "xgboost"),
     }
 )
 #: W&B has or had these too. They wrap the clients of services, or do what their library does now.
 NOT_BUILT = frozenset(
     {
-        *("cohere", "diffusers", "dspy", "huggingface", "kfp", "langchain", "magic", "metaflow"),
-        *("openai", "prodigy", "sagemaker", "ultralytics", "weave", "yolov8"),
+        *("cohere", "diffusers", "dspy", "kfp", "langchain", "magic", "metaflow", "openai"),
+        *("prodigy", "sagemaker", "ultralytics", "weave", "yolov8"),
     }
 )
 
