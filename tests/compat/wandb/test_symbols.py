@@ -43,7 +43,8 @@ def public(owner: Any) -> set[str]:
 def real_names(part: str) -> set[str]:
     wandb = import_module("wandb")
     if part == "module":
-        return (public(wandb) | {"__version__", "Api"}) - {"cli", "docker"}  # if anyone has imported them
+        imported = {"cli", "docker"}  # there if anyone has imported them
+        return (public(wandb) | {"__version__", "Api"}) - imported
     if part == "environment":
         env = vars(import_module("wandb.env")).values()
         return {text for text in env if isinstance(text, str) and text.startswith("WANDB_")}
