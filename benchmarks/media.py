@@ -1,9 +1,10 @@
 """What logging an image costs the training thread: Quark, the real W&B, and a bare ``np.copy``.
 
-1,000 images of 256x256x3, each made into a ``wandb.Image`` and logged. Back to back, and at the end
-of training steps of some 10 ms of one core, where the background has the time that it would have.
-``mean_cpu_us`` is the thread's own time on a core, without what it waited for others. Subjects take
-turns within one run, each in a fresh process. The child part runs with ``python -m``.
+1,000 images of 256x256x3, each made into a ``wandb.Image`` and logged; and as often a scalar. Back
+to back, and at the end of training steps of some 10 ms of one core, where the background has the
+time that it would have. ``mean_cpu_us`` is the thread's own time on a core, without what it waited
+for others. Subjects take turns within one run, each in a fresh process. The child part runs with
+``python -m``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from benchmarks.measure import child, have_wandb, median, percentiles
 IMAGES = 1_000
 SIDE = 256
 POOL = 50
-SUBJECTS = ("np.copy", "quark", "wandb")
+#: A scalar is logged for comparison: after a step that has used the caches up, any call is slow.
+SCALAR = "quark, a scalar"
+SUBJECTS = ("np.copy", SCALAR, "quark", "wandb")
 
 
 def measure_here(arguments: dict[str, Any]) -> dict[str, float]:
@@ -91,6 +94,8 @@ def _subject(subject: str) -> tuple[Callable[[Any], object], Callable[[], object
         import quark.compat.wandb as wandb
     wandb.init(project="bench")
     log, image_type = wandb.log, wandb.Image
+    if subject == SCALAR:
+        return lambda image: log({"loss": 0.5}), wandb.finish
     return lambda image: log({"image": image_type(image)}), wandb.finish
 
 

@@ -32,7 +32,9 @@ def make_sweep(
     action: str | None,
     as_json: bool,
 ) -> None:
-    """Make a sweep of a YAML file in W&B's form, or change one that is there.
+    """Make a sweep of a YAML file, or change one.
+
+    The file is as W&B's.
 
     \b
     quark sweep sweep.yaml
@@ -70,8 +72,10 @@ def make_sweep(
 def run_agent(
     sweep: str, project: str | None, entity: str | None, count: int | None, forward_signals: bool
 ) -> None:
-    """Run trials of a sweep until there is none left: each is the sweep's program, with Quark as
-    its `wandb`. Start as many agents as there is room for.
+    """Run trials of a sweep until none is left.
+
+    Each is the sweep's program, with Quark as its `wandb`. Start as many agents as there is room
+    for.
     """
     from quark.compat.wandb.sweeps.agents import agent
 
