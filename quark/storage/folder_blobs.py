@@ -145,9 +145,12 @@ class FolderBlobs:
 
     def _is_kept(self, sha256: str) -> bool:
         """Say whether a payload is here, and was not damaged since."""
+        path = self._path(sha256)
         with self._translated():
-            path = self._path(sha256)
-            return path.exists() and _digest(path) == sha256 and claim(path)
+            try:
+                return _digest(path) == sha256 and claim(path)
+            except FileNotFoundError:  # never put here, or just removed by a collector
+                return False
 
     @contextmanager
     def _translated(self, source: Path | None = None) -> Iterator[None]:
