@@ -14,6 +14,7 @@ import pytest
 
 from quark import ui
 from quark.report.extension import tell_whole_reports_again
+from tests.support.threads import LASTING
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +24,11 @@ _FOREIGN_SETTINGS = ("WANDB_", "QUARK_", "XDG_")
 # A test's time is no verdict here (benchmarks measure), and a failure must print how to repeat it.
 hypothesis.settings.register_profile("quark", deadline=None, print_blob=True, database=None)
 hypothesis.settings.load_profile("quark")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run of the contract suites choose its stores; see tests/storage/stores.py."""
+    parser.addoption("--stores", default="", help="stores for the contract suites, by comma")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,7 +76,9 @@ def _no_thread_stays() -> Iterator[None]:
     yield
 
     stray = [
-        thread for thread in set(threading.enumerate()) - before if thread.name.startswith("quark-")
+        thread
+        for thread in set(threading.enumerate()) - before - LASTING
+        if thread.name.startswith("quark-")
     ]
     for thread in stray:
         thread.join(1.0)

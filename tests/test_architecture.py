@@ -111,7 +111,10 @@ RULES: dict[str, OneHome] = {
     ),
     "the choice of a store": OneHome(
         find=store_constructions,
-        homes={"persistence/open.py": "so that a URL means the same everywhere"},
+        homes={
+            "persistence/open.py": "so that a URL means the same everywhere",
+            "persistence/engines.py": "the same for a service",
+        },
         faulty=(
             "EmbeddedStore(path)",
             "storage.embedded.EmbeddedStore(path)",

@@ -13,6 +13,7 @@ import click
 
 from quark import __version__
 from quark.cli.run import run_script
+from quark.cli.serve import serve
 from quark.cli.sweep import make_sweep, run_agent
 from quark.errors import QuarkError
 
@@ -33,6 +34,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(run_script)
 cli.add_command(make_sweep)
 cli.add_command(run_agent)
+cli.add_command(serve)
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:

@@ -18,11 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quark.errors import SessionStoreError
+from quark.persistence.wire import OWN_WORKSPACE
 from quark.settings import Settings
 from quark.storage.layout import store_root
 
 if TYPE_CHECKING:
     from quark.storage.protocols import Store
+
+#: The workspace of who names none: what the key belongs to, with a service.
+LOCAL = "local"
 
 
 def open_store(settings: Settings) -> Store:
@@ -35,6 +39,18 @@ def open_store(settings: Settings) -> Store:
         from quark.storage.memory import MemoryStore  # numpy
 
         return MemoryStore()
+    if is_service_url(settings.persistence_url):
+        from quark.persistence.http_store import HttpStore  # few runs are kept by a service
+        from quark.persistence.service_client import ServiceClient
+
+        return HttpStore(
+            ServiceClient(
+                str(settings.persistence_url),
+                settings.user_key,
+                workspace=OWN_WORKSPACE if settings.workspace == LOCAL else settings.workspace,
+                timeout_seconds=settings.persistence_timeout_seconds,
+            )
+        )
     from quark.storage.embedded import EmbeddedStore  # SQLite: when a run opens, not at import
 
     return EmbeddedStore(store_root(embedded_storage_dir(settings)))
@@ -63,9 +79,19 @@ def embedded_storage_dir(settings: Settings) -> Path:
             raise SessionStoreError(f"QUARK_PERSISTENCE_URL {url!r} has no path; use file:/PATH.")
         return Path(path).expanduser().absolute()
     raise SessionStoreError(
-        f"QUARK_PERSISTENCE_URL {parts.scheme}://… cannot be opened: this version keeps runs in "
-        "local folders only. Unset it, or use file:/PATH."
+        f"QUARK_PERSISTENCE_URL {parts.scheme}://… cannot be opened here: it must begin with "
+        "https:// or http:// for a service, or be file:/PATH. Databases are opened by services "
+        "alone."
     )
+
+
+def is_service_url(url: str | None) -> bool:
+    """Say whether runs are kept by a service.
+
+    >>> is_service_url("https://quark.example.com"), is_service_url("file:/srv/runs")
+    (True, False)
+    """
+    return url is not None and url.lower().startswith(("http://", "https://"))
 
 
 def storage_dir(settings: Settings) -> Path:

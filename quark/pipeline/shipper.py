@@ -212,7 +212,9 @@ class Shipper:
             self._config.retry_most_seconds, self._config.retry_first_seconds * 2**self._failures
         )
         self._failures = min(self._failures + 1, 30)
-        self._not_before = self._clock.monotonic() + longest * _between_half_and_one()
+        asked = getattr(error, "retry_after_seconds", None) or 0.0
+        pause = max(longest * _between_half_and_one(), asked)
+        self._not_before = self._clock.monotonic() + pause
 
     def _drain(self) -> None:
         run_id = self._journal.meta.run_id

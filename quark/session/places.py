@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quark.persistence.open import embedded_storage_dir, storage_dir
+from quark.persistence.open import embedded_storage_dir, is_service_url, storage_dir
 from quark.settings import Settings
 from quark.storage.layout import store_root
 
@@ -18,4 +18,4 @@ def local_root(settings: Settings) -> Path:
 
 def is_remote(settings: Settings) -> bool:
     """Say whether runs are kept by a service."""
-    return settings.persistence_url is not None and settings.persistence_url.startswith("http")
+    return is_service_url(settings.persistence_url)

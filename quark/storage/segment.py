@@ -67,7 +67,7 @@ def encode_segment(
     """Pack the blocks of one batch; ``packed_keys`` are the numbers of each block's keys."""
     parts = [_SEGMENT_HEAD.pack(writer_number, len(blocks))]
     for block, keys in zip(blocks, packed_keys, strict=True):
-        values = _narrowed(np.ascontiguousarray(block.values, dtype="<f8"))
+        values = narrowed(np.ascontiguousarray(block.values, dtype="<f8"))
         parts.append(_BLOCK_HEAD.pack(len(block.seq), len(block.keys), values.itemsize))
         parts.append(keys)
         for column in (block.seq, block.step, block.epoch, block.time_us):
@@ -114,7 +114,7 @@ def _decode_block(body: memoryview, offset: int, writer_number: int) -> tuple[Se
     return block, offset + values.nbytes
 
 
-def _narrowed(values: Float64Array) -> NDArray[np.floating]:
+def narrowed(values: Float64Array) -> NDArray[np.floating]:
     """Return the values as float32 if that loses no bit."""
     with np.errstate(all="ignore"):
         singles = values.astype("<f4")

@@ -1,4 +1,8 @@
-"""Every store the contract suites run on; a new one is a line in :data:`STORES`."""
+"""Every store the contract suites run on; a new one is a line in :data:`STORES`.
+
+``pytest --stores NAME,NAME`` chooses: also among those that need a server, which are in
+``tests/storage/server_stores.py``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from quark.storage.embedded import EmbeddedStore
 from quark.storage.memory import MemoryStore
 from quark.storage.model import Batch
 from quark.storage.protocols import Store
+from tests.storage.http_stores import store_over_http
 
 
 class EagerlyMergingStore(EmbeddedStore):
@@ -24,4 +29,5 @@ STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda tmp_path: MemoryStore(),
     "embedded": lambda tmp_path: EmbeddedStore(tmp_path / ".quark"),
     "embedded-merged": lambda tmp_path: EagerlyMergingStore(tmp_path / ".quark"),
+    "http": lambda tmp_path: store_over_http(),
 }

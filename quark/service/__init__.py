@@ -1,0 +1,1 @@
+"""The service: one place where a team keeps its runs. Started by ``quark serve``."""

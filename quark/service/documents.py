@@ -1,0 +1,33 @@
+"""Changing documents once, however often a request for it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quark.errors import DocumentConflictError
+from quark.storage.documents import NEW, Document, DocumentChange
+from quark.storage.protocols import DocumentStore
+
+#: Documents that say which requests were carried out. Removed by the service after a day.
+APPLIED = "applied"
+
+
+def apply_once(
+    documents: DocumentStore, name: str, changes: Sequence[DocumentChange]
+) -> list[Document | None]:
+    """Carry out the changes of the request ``name`` unless they were already.
+
+    A client that got no answer sends the same request again; without the note that goes in with
+    the changes it would be told that somebody else had been faster.
+
+    Raises:
+        DocumentConflictError: A document is not at the revision that a change expects.
+        SchemaValidationError: A kind, a name or a body breaks a rule.
+    """
+    note = DocumentChange(APPLIED, name, {}, NEW)
+    try:
+        return list(documents.apply([note, *changes])[1:])
+    except DocumentConflictError:
+        if documents.get(APPLIED, name) is None:
+            raise
+    return [documents.get(change.kind, change.name) for change in changes]

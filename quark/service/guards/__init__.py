@@ -1,0 +1,1 @@
+"""What stands before the routes: limits, headers, and how often somebody may fail."""

@@ -1,0 +1,1 @@
+"""The service's routes, a file for each family; :mod:`quark.service.app` lists them."""
