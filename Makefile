@@ -23,8 +23,15 @@ INTEGRATIONS_READY := $(INTEGRATIONS)/.ready
 FASTAI := fastai==2.8.8 fastcore==2.0.6 fastdownload==0.0.8 fastprogress==1.0.5 \
   fasttransform==0.0.5 plum-dispatch==2.9.0
 
+# The engines behind a service. chdb is large and used by one suite, so it has an environment of its
+# own.
+SERVERS_READY := $(VENV)/.servers-ready
+CHDB := .venv-chdb
+CHDB_READY := $(CHDB)/.ready
+SERVER_STORES := postgresql,postgresql-merged,clickhouse,clickhouse-chdb,fleet,blobs-moto,blobs-rclone,http-postgresql,http-clickhouse,http-fleet
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-integrations check lint types floors docs bench bench-faults clean
+.PHONY: help venv demo test test-integrations test-servers check lint types floors docs audit bench bench-faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +46,16 @@ $(DEMO_READY): pyproject.toml Makefile
 	@touch $@
 
 $(READY): $(DEMO_READY)
-	$(PIP) --editable '.[hooks,pandas,test,dev]'
+	$(PIP) --editable '.[hooks,pandas,service,test,dev]'
+	@touch $@
+
+$(SERVERS_READY): $(READY)
+	$(PIP) --editable '.[test-servers]'
+	@touch $@
+
+$(CHDB_READY): Makefile
+	$(PYTHON) -m venv $(CHDB)
+	$(CHDB)/bin/python -m pip install --quiet --disable-pip-version-check chdb==4.4.0
 	@touch $@
 
 venv: $(READY) ## make .venv with everything that the other targets need
@@ -60,7 +76,12 @@ $(INTEGRATIONS_READY): pyproject.toml Makefile
 	@touch $@
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore tests/integrations $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+	  --ignore tests/integrations --ignore tests/servers $(PYTEST_ARGS)
+
+test-servers: $(SERVERS_READY) $(CHDB_READY) ## run the stores and the service on real engines
+	QUARK_TEST_CHDB_PYTHON=$(CURDIR)/$(CHDB)/bin/python $(BIN)/python -m pytest -n $(WORKERS) \
+	  --dist worksteal tests/storage tests/servers --stores $(SERVER_STORES) $(PYTEST_ARGS)
 
 test-integrations: $(INTEGRATIONS_READY) ## train other people's libraries with Quark as their wandb
 	$(INTEGRATIONS)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/integrations $(PYTEST_ARGS)
@@ -80,6 +101,10 @@ docs: $(READY) ## run the examples in documents and docstrings
 
 check: lint types floors test ## all of the above: what CI runs
 
+audit: $(SERVERS_READY) ## look for known holes in what is installed; needs PyPI's advisories
+	$(BIN)/pip-audit --strict --progress-spinner off --skip-editable \
+	  || { echo "audit: not done, or holes were found: see above"; exit 1; }
+
 bench: $(READY) ## measure, and write a table and JSON
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
@@ -87,5 +112,5 @@ bench-faults: $(READY) ## train broken and healthy runs; which faults are found,
 	$(BIN)/python -m benchmarks.faults --workers $(WORKERS) $(BENCH_ARGS)
 
 clean: ## remove the environment, caches and what the demo kept
-	rm -rf $(VENV) $(INTEGRATIONS) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INTEGRATIONS) $(CHDB) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

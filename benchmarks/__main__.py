@@ -21,6 +21,7 @@ from benchmarks import (
     live,
     log_latency,
     media,
+    service,
     store_speed,
     training_overhead,
     watching,
@@ -40,6 +41,8 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], list[dict[str, Any]]]]] = {
     "scopes": ("Telemetry's step scope alone", watching.run_scopes),
     "media": ("Logging 1,000 images of 256x256", media.run),
     "artifacts": ("Adding large files and folders to an artifact", artifacts.run),
+    "service": ("The service under 200 runs", service.run),
+    "service-memory": ("The service's memory over ten minutes", service.run_memory),
     "memory": ("Memory over 10,000 watched steps", watching_memory.run),
 }
 

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from quark.analyzers.phase_thresholds import PhaseAnalyzerThresholds as PhaseAnalyzerThresholds
     from quark.analyzers.thresholds import AnalyzerThresholds as AnalyzerThresholds
     from quark.errors import (
+        AuthenticationError as AuthenticationError,
         InvalidRunStateError as InvalidRunStateError,
+        PermissionDeniedError as PermissionDeniedError,
         RunNotFoundError as RunNotFoundError,
         SchemaMigrationError as SchemaMigrationError,
         SchemaValidationError as SchemaValidationError,
@@ -88,6 +90,11 @@ if TYPE_CHECKING:
         resume_run as resume_run,
         start_run as start_run,
     )
+    from quark.session.sync import (
+        SyncProgress as SyncProgress,
+        SyncResult as SyncResult,
+        sync as sync,
+    )
     from quark.telemetry import (
         SystemTelemetry as SystemTelemetry,
         SystemTelemetryConfig as SystemTelemetryConfig,
@@ -122,6 +129,9 @@ _HOMES = {
     "end_run": "quark.session",
     "add_tag": "quark.session",
     "add_log": "quark.session",
+    "sync": "quark.session.sync",
+    "SyncResult": "quark.session.sync",
+    "SyncProgress": "quark.session.sync",
     "HookEngine": "quark.hooks.engine",
     "HookEngineConfig": "quark.hooks.config",
     "HookScheduleConfig": "quark.hooks.config",
@@ -192,6 +202,8 @@ _HOMES = {
     "SchemaMigrationError": "quark.errors",
     "SessionStoreError": "quark.errors",
     "RunNotFoundError": "quark.errors",
+    "AuthenticationError": "quark.errors",
+    "PermissionDeniedError": "quark.errors",
     "InvalidRunStateError": "quark.errors",
     "TrainingStoppedError": "quark.errors",
 }

@@ -22,7 +22,7 @@ EXTRA_OF = {
     "uvicorn": "service",
     "sqlalchemy": "service",
     "psycopg": "service",
-    "clickhouse_driver": "service",
+    "prometheus_client": "service",
     "obstore": "service",
     "accelerate": "integrations",
     "keras": "integrations",

@@ -7,6 +7,9 @@ The tree::
     │   ├── RunNotFoundError         no such run
     │   ├── ArtifactNotFoundError    no such artifact, or no such version of it
     │   ├── DocumentConflictError    somebody else changed a document first (read it and try again)
+    │   ├── AuthenticationError      the service does not accept this user key
+    │   ├── PermissionDeniedError    the key is good, but may not do this
+    │   ├── IdentityNotFoundError    no such workspace, user, member or key
     │   └── RecordRejectedError      the store will never accept this batch (not worth a retry)
     ├── InvalidRunStateError         a lifecycle transition that is not allowed
     ├── SchemaValidationError        a value breaks a documented rule (also a ValueError)
@@ -26,7 +29,12 @@ class QuarkError(Exception):
 
 
 class SessionStoreError(QuarkError):
-    """The store could not be reached, could not answer in time, or refused."""
+    """The store could not be reached, could not answer in time, or refused.
+
+    ``retry_after_seconds``: when the store asks to be tried again, if it said so.
+    """
+
+    retry_after_seconds: float | None = None
 
 
 class RunNotFoundError(SessionStoreError):
@@ -39,6 +47,18 @@ class ArtifactNotFoundError(SessionStoreError):
 
 class DocumentConflictError(SessionStoreError):
     """A document is not at the revision that was expected: somebody else has changed it."""
+
+
+class AuthenticationError(SessionStoreError):
+    """The service was given no user key, or one that it does not accept (any more)."""
+
+
+class PermissionDeniedError(SessionStoreError):
+    """The user key is good, but neither it nor its user's role allow what was asked for."""
+
+
+class IdentityNotFoundError(SessionStoreError):
+    """The service has no such workspace, user, member or user key."""
 
 
 class RecordRejectedError(SessionStoreError):

@@ -143,7 +143,7 @@ _SHAPES = re.compile(
     r"|AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
     r"|wandb_v1_[A-Za-z0-9_]{20,}|local-[0-9a-f]{40}"
-    r"|qk_(?:live_|test_)?[A-Za-z0-9]{16,}"  # Quark; qk_nope_head_dim is a hyperparameter
+    r"|qk_(?:live_|test_|[0-9a-z]{12}_)?[A-Za-z0-9]{16,}"  # Quark; qk_nope_head_dim is none
     r"|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}"
     r"|dop_v1_[0-9a-f]{40,}|r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}"
     r"|dapi[0-9a-f]{32}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"

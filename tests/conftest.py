@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Settings of the person who runs the tests must not reach them.
 _FOREIGN_SETTINGS = ("WANDB_", "QUARK_", "XDG_")
+#: Where the tests find what they need on this machine.
+_TEST_SETTINGS = "QUARK_TEST_"
 
 # A test's time is no verdict here (benchmarks measure), and a failure must print how to repeat it.
 hypothesis.settings.register_profile("quark", deadline=None, print_blob=True, database=None)
@@ -57,7 +59,7 @@ def _isolated(
 ) -> None:
     """Run in an empty folder, with an empty home and none of the caller's settings."""
     for name in list(os.environ):
-        if name.startswith(_FOREIGN_SETTINGS):
+        if name.startswith(_FOREIGN_SETTINGS) and not name.startswith(_TEST_SETTINGS):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -16,6 +16,7 @@ PYPROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read
 
 #: Where the name that is imported differs from the name that is installed.
 DISTRIBUTION_OF = {
+    "prometheus_client": "prometheus-client",
     "PIL": "pillow",
     "clickhouse_driver": "clickhouse-driver",
     "yaml": "pyyaml",
@@ -88,7 +89,7 @@ def test_the_extra_that_is_named_brings_the_package(module: str, extra: str) -> 
 
 def test_all_is_every_extra_for_users() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    users = set(extras) - {"all", "test", "test-integrations", "dev"}
+    users = set(extras) - {"all", "test", "test-integrations", "test-servers", "dev"}
 
     (requirement,) = extras["all"]
 

@@ -13,6 +13,7 @@ import quark
 BUILT: dict[str, tuple[str, ...]] = {
     "sessions": (
         *("TrainingSession", "start_run", "resume_run", "end_run", "add_tag", "add_log"),
+        *("sync", "SyncResult", "SyncProgress"),
         *("RunContext", "RunRecord", "ProjectRecord"),
     ),
     "scalar metrics": ("MetricsLogger", "MetricRecord"),
@@ -52,7 +53,10 @@ BUILT: dict[str, tuple[str, ...]] = {
         *("CURRENT_SCHEMA_VERSION", "dump_record", "migrate_store", "validate_record"),
         *("SchemaValidationError", "SchemaMigrationError"),
     ),
-    "errors": ("SessionStoreError", "RunNotFoundError", "InvalidRunStateError"),
+    "errors": (
+        *("SessionStoreError", "RunNotFoundError", "InvalidRunStateError"),
+        *("AuthenticationError", "PermissionDeniedError"),
+    ),
 }
 
 #: In the map and not built; by the piece of work that brings them.

@@ -141,6 +141,7 @@ SECRETS_IN_TEXT: list[tuple[str, str]] = [
             f"eyJ{made_up(60)}==",
             f"qk_{made_up(24)}",
             f"qk_live_{made_up(24)}",
+            f"qk_{made_up(12).lower()}_{made_up(40).lower()}",
             f"npm_{made_up(36)}",
             f"pypi-AgEI{made_up(80)}",
             f"dckr_pat_{made_up(27)}",

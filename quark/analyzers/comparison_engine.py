@@ -6,62 +6,17 @@ It reads what both have kept and runs no analysis: alerts and phases are those t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from quark.analyzers.comparison import (
-    ComparedRun,
-    alert_diff,
-    layer_diffs,
-    metric_diffs,
-    phase_diffs,
+from quark.analyzers.compared import (
+    ComparisonEngineConfig as ComparisonEngineConfig,
+    StoredRun,
+    compare_stored,
+    read_stored,
 )
-from quark.analyzers.comparison_results import MetricTargetSpec, RunComparisonResult
-from quark.analyzers.gather import gather_layers, gather_metrics
-from quark.analyzers.metric_directions import metric_directions
-from quark.analyzers.outputs import current_outputs
-from quark.clock import SYSTEM_CLOCK, format_timestamp
-from quark.errors import SchemaValidationError
-from quark.records import AlertRecord, MetricDefinitionRecord, PhaseRecord, RunRecord
-from quark.schema import CURRENT_SCHEMA_VERSION
+from quark.analyzers.comparison_results import RunComparisonResult
 from quark.session.reading import load_context
 from quark.session.resolve import Target, check_target, reading
 from quark.session.training import TrainingSession
 from quark.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonEngineConfig:
-    """How runs are compared: what their metrics are to reach, at most one target a metric.
-
-    Raises:
-        SchemaValidationError: ``metric_targets`` is no tuple of targets, or two are of one metric.
-
-    >>> ComparisonEngineConfig(metric_targets=(MetricTargetSpec("val/accuracy", 0.8),))
-    ComparisonEngineConfig(metric_targets=(MetricTargetSpec(metric_key='val/accuracy', \
-target_value=0.8, direction='at_least'),))
-    """
-
-    metric_targets: tuple[MetricTargetSpec, ...] = ()
-
-    def __post_init__(self) -> None:
-        targets = self.metric_targets
-        if not isinstance(targets, tuple) or not all(
-            isinstance(target, MetricTargetSpec) for target in targets
-        ):
-            raise SchemaValidationError(
-                f"metric_targets is {targets!r}, but must be a tuple of MetricTargetSpec."
-            )
-        keys = [target.metric_key for target in targets]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise SchemaValidationError(
-                f"metric_targets names {', '.join(map(repr, twice))} more than once; a metric has "
-                "one target."
-            )
 
 
 class ComparisonEngine:
@@ -112,21 +67,8 @@ class ComparisonEngine:
             SessionStoreError: A store does not answer.
         """
         reference = as_target(other, storage_dir=storage_dir_of(self._target))
-        one, ours, defined = _read(self._target)
-        other_run, theirs, also_defined = _read(reference)
-        targets = self._config.metric_targets
-        directions = metric_directions([*ours.metrics, *theirs.metrics], [*also_defined, *defined])
-        return RunComparisonResult(
-            schema_version=CURRENT_SCHEMA_VERSION,
-            generated_at=format_timestamp(SYSTEM_CLOCK.time_us()),
-            mode="baseline" if baseline else "pairwise",
-            primary=one,
-            reference=other_run,
-            metric_diffs=metric_diffs(ours, theirs, directions, targets),
-            alert_diff=alert_diff(ours, theirs),
-            phase_diffs=phase_diffs(ours, theirs),
-            layer_summary_diffs=layer_diffs(ours, theirs),
-        )
+        one, other_run = _read(self._target), _read(reference)
+        return compare_stored(one, other_run, self._config, baseline=baseline)
 
     def compare_to_baseline(self, baseline_run: Target | str) -> RunComparisonResult:
         """Compare the run with one that it is to be as good as; see :meth:`compare`."""
@@ -163,13 +105,6 @@ def storage_dir_of(target: Target) -> str:
     return context.storage_dir
 
 
-def _read(target: Target) -> tuple[RunRecord, ComparedRun, Sequence[MetricDefinitionRecord]]:
+def _read(target: Target) -> StoredRun:
     with reading(target) as (store, run_id):
-        compared = ComparedRun(
-            metrics=gather_metrics(store, run_id, store.points.keys(run_id)),
-            alerts=current_outputs(store, run_id, AlertRecord, "alerts"),
-            phases=current_outputs(store, run_id, PhaseRecord, "phases"),
-            layers=gather_layers(store, run_id),
-        )
-        defined = store.records.read(MetricDefinitionRecord, run_id)
-        return store.records.get_run(run_id), compared, defined
+        return read_stored(store, run_id)

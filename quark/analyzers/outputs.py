@@ -8,17 +8,26 @@ of earlier analyses do so no longer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quark import ids
 from quark.records import AnalysisRecord, Record
 from quark.storage.model import RecordFilter
 
 if TYPE_CHECKING:
-    from quark.session.intake import Intake
     from quark.storage.protocols import Store
 
 R = TypeVar("R", bound=Record)
+
+
+class OutputWriter(Protocol):
+    """What takes the records of an analysis: of a session, a run's handle."""
+
+    run_id: str
+
+    def emit(self, kind: type[R], **fields: Any) -> R:
+        """Keep a record of ``kind`` and return it."""
+        ...
 
 
 def new_analysis_id() -> str:
@@ -27,17 +36,17 @@ def new_analysis_id() -> str:
 
 
 def write_outputs(
-    intake: Intake, kind: type[R], rows: Iterable[Mapping[str, Any]]
+    writer: OutputWriter, kind: type[R], rows: Iterable[Mapping[str, Any]]
 ) -> tuple[R, ...]:
     """Write records of one analysis; they count once it is closed."""
     return tuple(
-        intake.emit(kind, **{name: value for name, value in row.items() if name != "step"})
+        writer.emit(kind, **{name: value for name, value in row.items() if name != "step"})
         for row in rows
     )
 
 
 def close_analysis(
-    intake: Intake,
+    writer: OutputWriter,
     family: str,
     analysis_id: str,
     *,
@@ -46,7 +55,7 @@ def close_analysis(
     metadata: Mapping[str, Any] | None = None,
 ) -> AnalysisRecord:
     """Have the records of an analysis count from now on."""
-    return intake.emit(
+    return writer.emit(
         AnalysisRecord,
         family=family,
         analysis_id=analysis_id,

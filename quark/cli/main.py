@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import click
 
 from quark import __version__
+from quark.cli.admin import admin
 from quark.cli.run import run_script
 from quark.cli.serve import serve
 from quark.cli.sweep import make_sweep, run_agent
-from quark.errors import QuarkError
+from quark.errors import AuthenticationError, PermissionDeniedError, QuarkError
 
 EXIT_OK = 0
 EXIT_FAILED = 1  # the command, its usage or the transport
@@ -33,6 +34,7 @@ def cli(context: click.Context) -> None:
 
 cli.add_command(run_script)
 cli.add_command(make_sweep)
+cli.add_command(admin)
 cli.add_command(run_agent)
 cli.add_command(serve)
 
@@ -54,7 +56,8 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except QuarkError as error:
         click.echo(f"Error: {error}", err=True)
-        return EXIT_FAILED
+        refused = isinstance(error, (AuthenticationError, PermissionDeniedError))
+        return EXIT_REFUSED if refused else EXIT_FAILED
     return outcome if isinstance(outcome, int) else EXIT_OK
 
 

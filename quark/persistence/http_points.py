@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from quark.errors import SchemaValidationError
 from quark.persistence.http_records import run_path, step_query
 from quark.persistence.service_client import ServiceClient
 from quark.persistence.wire import SERIES_TYPE
 from quark.persistence.wire_series import buckets_of, decode_series, stats_of
-from quark.storage.bucketing import no_buckets
-from quark.storage.model import EVERYTHING, Buckets, Columns, KeyStats, Series, StepRange
+from quark.storage.bucketing import combine, cut, no_buckets, summarise
+from quark.storage.model import EVERYTHING, NO_STEP, Buckets, Columns, KeyStats, Series, StepRange
 
-#: Keys that are asked for at once; a request's line has room for so many.
+#: Keys that are asked for at once, and how much room their names may take in a request's line.
 _KEYS_AT_ONCE = 40
+_LINE_BYTES = 8 * 1024
+#: Buckets that a service gives at once. Who wants more is given the points and counts here.
+_MAX_BUCKETS = 10_000
 
 
 class HttpPoints:
-    """A :class:`~quark.storage.protocols.PointStore` over a service's routes."""
+    """A :class:`~quark.storage.protocols.PointStore` over a service's routes.
 
-    def __init__(self, http: ServiceClient) -> None:
+    ``known_runs`` are those of which it is certain that they are there.
+    """
+
+    def __init__(self, http: ServiceClient, known_runs: Collection[str]) -> None:
         self._http = http
+        self._known_runs = known_runs
 
     def series(
         self, run_id: str, key: str, steps: StepRange = EVERYTHING, *, columns: Columns = "all"
@@ -41,11 +50,9 @@ class HttpPoints:
         query = [*step_query(steps), ("columns", columns)]
         names = list(dict.fromkeys(map(sendable, keys)))
         found: dict[str, Series] = {}
-        for start in range(0, max(len(names), 1), _KEYS_AT_ONCE):
-            part = [("key", name) for name in names[start : start + _KEYS_AT_ONCE]]
-            body = self._http.request(
-                "GET", path, query=[*query, *part], accept=SERIES_TYPE, patient=True
-            )
+        for part in _parts(names):
+            asked = [*query, *(("key", name) for name in part)]
+            body = self._http.request("GET", path, query=asked, accept=SERIES_TYPE, patient=True)
             found.update(decode_series(body))
         return {key: replace(found[sendable(key)], key=key) for key in keys}
 
@@ -55,10 +62,12 @@ class HttpPoints:
         self._http.check_open()
         if bucket_count < 1:
             raise SchemaValidationError(f"bucket_count is {bucket_count}; it must be 1 or more.")
+        if bucket_count > _MAX_BUCKETS:
+            return _plain_buckets(self.series(run_id, key, steps), key, bucket_count)
         path = run_path(self._http, run_id, "buckets")
         query = [*step_query(steps), ("key", sendable(key)), ("bucket_count", bucket_count)]
         answer = self._http.get(path, query)["buckets"]
-        return buckets_of(answer[0]) if answer else no_buckets(key)
+        return replace(buckets_of(answer[0]), key=key) if answer else no_buckets(key)
 
     def keys(self, run_id: str) -> dict[str, KeyStats]:
         self._http.check_open()
@@ -68,8 +77,11 @@ class HttpPoints:
     def merge(self, run_id: str, *, final: bool = False) -> None:
         """Say that the run has ended, if ``final``; when to pack is the service's business."""
         self._http.check_open()
+        path = run_path(self._http, run_id)
         if final:
-            self._http.request("POST", run_path(self._http, run_id, "merge"), body=b"{}")
+            self._http.request("POST", f"{path}/merge", body=b"{}")
+        elif run_id not in self._known_runs:
+            self._http.get(path)
 
 
 def sendable(key: str) -> str:
@@ -83,3 +95,28 @@ def sendable(key: str) -> str:
     except UnicodeEncodeError:
         return ""
     return key
+
+
+def _parts(names: list[str]) -> Iterator[list[str]]:
+    """Yield the names in groups that a request's line has room for; one group if there are none."""
+    part: list[str] = []
+    size_bytes = 0
+    for name in names:
+        # What is no ASCII letter takes up to three characters for each byte.
+        needed = 3 * len(name.encode()) + 5
+        if part and (len(part) == _KEYS_AT_ONCE or size_bytes + needed > _LINE_BYTES):
+            yield part
+            part, size_bytes = [], 0
+        part.append(name)
+        size_bytes += needed
+    yield part
+
+
+def _plain_buckets(series: Series, key: str, bucket_count: int) -> Buckets:
+    has_step = series.step != NO_STEP
+    step, value = series.step[has_step], series.value[has_step]
+    if not len(step):
+        return no_buckets(key)
+    where = cut(int(step.min()), int(step.max()), bucket_count)
+    order = np.arange(len(step), dtype=np.int64)
+    return combine(key, where, [summarise(where, step, value, order)])

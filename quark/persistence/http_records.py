@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from quark import jsonio
@@ -16,15 +17,21 @@ from quark.storage.selection import check_filters, selection
 
 R = TypeVar("R", bound=Record)
 
+#: The most records that a service gives with a limit; all of them it gives in pages.
+_MOST_RECORDS = 10_000
 #: Runs that are asked for at once where all are wanted.
 _PAGE = 500
 
 
 class HttpRecords:
-    """A :class:`~quark.storage.protocols.RecordStore` over a service's routes."""
+    """A :class:`~quark.storage.protocols.RecordStore` over a service's routes.
 
-    def __init__(self, http: ServiceClient) -> None:
+    ``forget_run`` is called before a run is removed.
+    """
+
+    def __init__(self, http: ServiceClient, *, forget_run: Callable[[str], None]) -> None:
         self._http = http
+        self._forget_run = forget_run
 
     def get_run(self, run_id: str) -> RunRecord:
         return _run(self._http.get(self._run_path(run_id)))
@@ -61,18 +68,30 @@ class HttpRecords:
         return tuple(decode_plain(ProjectRecord, project) for project in answer["projects"])
 
     def delete_run(self, run_id: str) -> None:
-        self._http.request("DELETE", self._run_path(run_id), patient=True)
+        path = self._run_path(run_id)
+        self._forget_run(run_id)
+        self._http.request("DELETE", path, patient=True)
 
     def read(
         self, kind: type[R], run_id: str, where: RecordFilter = RecordFilter()
     ) -> tuple[R, ...]:
         self._http.check_open()
         equals = check_filters(kind, where.equals)
-        query = step_query(where.steps)
+        limit = where.steps.limit
+        is_small = limit is not None and limit <= _MOST_RECORDS
+        query = step_query(where.steps if is_small else replace(where.steps, limit=None))
         if equals:
             query.append(("equals", jsonio.dumps(equals).decode()))
-        answer = self._http.get(self._run_path(run_id, "records", kind.KIND), query)
-        return tuple(decode_plain(kind, record) for record in answer["records"])
+        path = self._run_path(run_id, "records", kind.KIND)
+        found: list[R] = []
+        after: list[tuple[str, Any]] = []
+        while True:
+            page = self._http.get(path, [*query, *after])
+            found += (decode_plain(kind, record) for record in page["records"])
+            if page["next"] is None:
+                break
+            after = [("after", page["next"])]
+        return tuple(found if limit is None or is_small else found[-limit:])
 
     def scan(
         self, run_id: str, kinds: Collection[str], *, after: int = 0

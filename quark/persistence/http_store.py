@@ -6,29 +6,42 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quark.errors import RecordRejectedError, RunNotFoundError, SessionStoreError
+from quark.errors import (
+    RecordRejectedError,
+    RunNotFoundError,
+    SchemaValidationError,
+    SessionStoreError,
+)
 from quark.persistence.http_documents import HttpDocuments
 from quark.persistence.http_records import HttpRecords
 from quark.persistence.service_client import ServiceClient
-from quark.persistence.wire import BATCH_TYPE, MAX_BODY_BYTES
-from quark.storage.admission import check_batch, is_run_id
+from quark.persistence.wire import API_PREFIX, BATCH_TYPE, MAX_BODY_BYTES
+from quark.storage.admission import check_batch, check_keys, is_run_id
 from quark.storage.model import Batch
 
 if TYPE_CHECKING:
     from quark.persistence.http_blobs import HttpBlobs
     from quark.persistence.http_points import HttpPoints
+    from quark.persistence.outbox import OutboxBlobs
 
 
 class HttpStore:
     """A :class:`~quark.storage.protocols.Store` that a service keeps. Owns its connections.
 
     Making one sends nothing. Threads may share it; after a ``fork`` both sides may go on.
+
+    Payloads that the service cannot take now are kept in the folder ``outbox``, if there is one;
+    ``offline`` keeps all of them there.
     """
 
-    def __init__(self, http: ServiceClient) -> None:
+    def __init__(
+        self, http: ServiceClient, *, outbox: Path | None = None, offline: bool = False
+    ) -> None:
         self._http = http
-        self._delivered: dict[tuple[str, str], int] = {}
-        self._records = HttpRecords(http)
+        self._outbox = outbox
+        self._offline = offline
+        self._delivered: dict[str, dict[str, int]] = {}  # by run and writer: the last frame
+        self._records = HttpRecords(http, forget_run=self._forget_run)
         self._documents = HttpDocuments(http)
 
     @property
@@ -39,13 +52,43 @@ class HttpStore:
     def points(self) -> HttpPoints:
         from quark.persistence.http_points import HttpPoints  # numpy
 
-        return HttpPoints(self._http)
+        return HttpPoints(self._http, self._delivered)
 
     @cached_property
-    def blobs(self) -> HttpBlobs:
+    def blobs(self) -> HttpBlobs | OutboxBlobs:
+        if self._outbox is None:
+            return self.payloads
+        from quark.persistence.outbox import OutboxBlobs
+
+        return OutboxBlobs(
+            self.payloads, self._outbox, offline=self._offline, check_open=self._http.check_open
+        )
+
+    @cached_property
+    def payloads(self) -> HttpBlobs:
+        """What the service itself has of payloads."""
         from quark.persistence.http_blobs import HttpBlobs  # OpenSSL
 
         return HttpBlobs(self._http)
+
+    @property
+    def has_waiting_payloads(self) -> bool:
+        """Whether payloads wait on this machine for the service."""
+        return self._outbox is not None and self._outbox.is_dir()
+
+    def deliver_payloads(self, until_seconds: float = float("inf")) -> int:
+        """Send payloads that wait; see :meth:`~quark.persistence.outbox.OutboxBlobs.deliver`.
+
+        Raises:
+            SessionStoreError: The service does not take them now.
+        """
+        if not self.has_waiting_payloads:
+            return 0
+        from quark.persistence.outbox import OutboxBlobs
+
+        blobs = self.blobs
+        assert isinstance(blobs, OutboxBlobs)
+        return blobs.deliver(until_seconds)
 
     @property
     def documents(self) -> HttpDocuments:
@@ -55,6 +98,11 @@ class HttpStore:
     def http(self) -> ServiceClient:
         """What requests go through."""
         return self._http
+
+    @property
+    def workspace(self) -> str:
+        """The workspace as it was named; ``-`` stands for the user key's own."""
+        return self._http.workspace
 
     @property
     def target(self) -> str:
@@ -70,8 +118,10 @@ class HttpStore:
 
         self._http.check_open()
         check_batch(batch)
-        writer = (batch.run_id, batch.writer_id)
-        body = encode_batch(batch, self._delivered.get(writer))
+        for block in batch.blocks:
+            check_keys(block.keys)
+        delivered = self._delivered.get(batch.run_id, {}).get(batch.writer_id)
+        body = encode_batch(batch, delivered)
         if len(body) > MAX_BODY_BYTES:
             raise RecordRejectedError(
                 f"Frames {batch.first_seq} to {batch.last_seq} of writer {batch.writer_id!r} are "
@@ -84,12 +134,16 @@ class HttpStore:
                 body=body,
                 content_type=BATCH_TYPE,
             )
+            new_frame_count = _count(answer, self.target)
+        except SchemaValidationError as error:
+            # About the request, not about what is in it: that would be a RecordRejectedError.
+            raise SessionStoreError(f"{self.target} does not take batches now: {error}") from error
         except SessionStoreError:
             # The service may have been set back to an older state: ask nothing of it next time.
-            self._delivered.pop(writer, None)
+            self._delivered.get(batch.run_id, {}).pop(batch.writer_id, None)
             raise
-        self._delivered[writer] = batch.last_seq
-        return int(answer)
+        self._delivered.setdefault(batch.run_id, {})[batch.writer_id] = batch.last_seq
+        return new_frame_count
 
     def position(self, run_id: str, writer_id: str) -> int:
         self._http.check_open()
@@ -104,5 +158,24 @@ class HttpStore:
             raise RunNotFoundError(f"There is no run {run_id!r}: no run can have this id.")
         return None
 
+    def own_workspace(self) -> str:
+        """Return the name of the workspace that the user key belongs to."""
+        self._http.check_open()
+        return str(self._http.get(f"{API_PREFIX}/me")["workspace"])
+
     def close(self) -> None:
+        if "payloads" in self.__dict__:
+            self.payloads.close()
         self._http.close()
+
+    def _forget_run(self, run_id: str) -> None:
+        self._delivered.pop(run_id, None)
+
+
+def _count(answer: bytes, target: str) -> int:
+    try:
+        return int(answer)
+    except ValueError as error:
+        raise SessionStoreError(
+            f"{target} sent {answer[:80]!r} and no number of frames."
+        ) from error

@@ -6,7 +6,8 @@
 unset                         embedded, below the storage directory
 ``file:PATH``                 embedded, below PATH
 ``sqlite:PATH``               the same
-``http://…``, ``https://…``   a Quark service
+``http://…``, ``https://…``   a Quark service; ``?storage_dir=vision/2026`` chooses one
+                              of the stores below the workspace
 ===========================  =====================================================
 
 With ``QUARK_REQUIRE_SERVICE=1`` a missing URL is an error, as the SDK guide has it.
@@ -14,19 +15,25 @@ With ``QUARK_REQUIRE_SERVICE=1`` a missing URL is an error, as the SDK guide has
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quark import ui
 from quark.errors import SessionStoreError
 from quark.persistence.wire import OWN_WORKSPACE
 from quark.settings import Settings
-from quark.storage.layout import store_root
+from quark.storage.layout import outbox_path, store_root
 
 if TYPE_CHECKING:
+    from quark.persistence.http_store import HttpStore
     from quark.storage.protocols import Store
 
 #: The workspace of who names none: what the key belongs to, with a service.
 LOCAL = "local"
+
+#: What keys belong to, by URL and key.
+_own_workspaces: dict[tuple[str, str | None], str] = {}
 
 
 def open_store(settings: Settings) -> Store:
@@ -40,20 +47,52 @@ def open_store(settings: Settings) -> Store:
 
         return MemoryStore()
     if is_service_url(settings.persistence_url):
-        from quark.persistence.http_store import HttpStore  # few runs are kept by a service
-        from quark.persistence.service_client import ServiceClient
-
-        return HttpStore(
-            ServiceClient(
-                str(settings.persistence_url),
-                settings.user_key,
-                workspace=OWN_WORKSPACE if settings.workspace == LOCAL else settings.workspace,
-                timeout_seconds=settings.persistence_timeout_seconds,
-            )
-        )
+        return _open_service(settings)
     from quark.storage.embedded import EmbeddedStore  # SQLite: when a run opens, not at import
 
     return EmbeddedStore(store_root(embedded_storage_dir(settings)))
+
+
+def with_own_workspace(settings: Settings) -> Settings:
+    """Return the settings with the workspace's name where they leave it to the user key.
+
+    The service is asked once for each key; not in the mode ``offline``, in which runs get the name
+    that they have here.
+
+    Raises:
+        SessionStoreError: The service does not answer, or refuses the key.
+    """
+    remote = is_service_url(settings.persistence_url) and settings.mode == "online"
+    if not remote or settings.workspace != LOCAL:
+        return settings
+    place = (str(settings.persistence_url), settings.user_key)
+    if place not in _own_workspaces:
+        store = _open_service(settings)
+        try:
+            _own_workspaces[place] = store.own_workspace()
+        finally:
+            store.close()
+    return replace(settings, workspace=_own_workspaces[place])
+
+
+def _open_service(settings: Settings) -> HttpStore:
+    from quark.persistence.http_store import HttpStore  # few runs are kept by a service
+    from quark.persistence.service_client import ServiceClient
+
+    client = ServiceClient(
+        str(settings.persistence_url),
+        settings.user_key,
+        workspace=OWN_WORKSPACE if settings.workspace == LOCAL else settings.workspace,
+        timeout_seconds=settings.persistence_timeout_seconds,
+    )
+    if settings.user_key is not None and not (client.url.is_encrypted or client.url.is_local):
+        ui.warn_once(
+            f"unencrypted {client.url.base}",
+            f"the user key goes to {client.url.base} unencrypted, where others on the way can "
+            "read it. Use https:// there, or a tunnel.",
+        )
+    root = store_root(storage_dir(settings))
+    return HttpStore(client, outbox=outbox_path(root), offline=settings.mode == "offline")
 
 
 def embedded_storage_dir(settings: Settings) -> Path:

@@ -33,6 +33,9 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 #: The status of each error, the most special class first. What is not here is the service's fault.
 STATUS_OF: tuple[tuple[type[QuarkError], int], ...] = (
+    (errors.AuthenticationError, 401),
+    (errors.PermissionDeniedError, 403),
+    (errors.IdentityNotFoundError, 404),
     (errors.RunNotFoundError, 404),
     (errors.ArtifactNotFoundError, 404),
     (errors.DocumentConflictError, 409),
@@ -44,6 +47,19 @@ STATUS_OF: tuple[tuple[type[QuarkError], int], ...] = (
     (errors.SessionStoreError, 503),
 )
 
+#: What an answer may stand for. Others of Quark's errors are not for a service to raise.
+_ANSWERS = (
+    errors.SessionStoreError,
+    errors.InvalidRunStateError,
+    errors.SchemaValidationError,
+    errors.SchemaMigrationError,
+    errors.DamagedFileError,
+)
+#: What a status stands for where the body does not say it, as that of a proxy does not.
+_STANDS_FOR: dict[int, type[SessionStoreError]] = {
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+}
 _LARGEST_BODY_SHOWN = 200
 
 
@@ -73,13 +89,14 @@ def error_of(status: int, body: bytes, headers: Mapping[str, str], *, target: st
     """
     kind, message = _described(body)
     known = getattr(errors, kind, None) if kind else None
-    if isinstance(known, type) and issubclass(known, QuarkError):
+    error: QuarkError
+    if isinstance(known, type) and issubclass(known, _ANSWERS):
         error = known(message)
     elif status == 413:
         error = errors.RecordRejectedError(message or f"{target} takes no body of this size.")
     else:
         said = f": {message}" if message else ""
-        error = SessionStoreError(f"{target} answered {status}{said}.")
+        error = _STANDS_FOR.get(status, SessionStoreError)(f"{target} answered {status}{said}.")
     if isinstance(error, SessionStoreError):
         error.retry_after_seconds = _seconds(headers.get("Retry-After"))
     return error
@@ -89,10 +106,15 @@ def _described(body: bytes) -> tuple[str, str]:
     """Return the type and the message of an error's body; of a foreign one its beginning."""
     try:
         described = jsonio.loads(body)["error"]
-        return str(described["type"]), str(described["message"])
+        return str(described["type"]), _printable(str(described["message"]))
     except (SchemaValidationError, KeyError, TypeError):
         text = body[:_LARGEST_BODY_SHOWN].decode("utf-8", "replace")
-        return "", " ".join(text.split()).rstrip(".")
+        return "", _printable(" ".join(text.split())).rstrip(".")
+
+
+def _printable(text: str) -> str:
+    """Return text that does nothing to a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -6,6 +6,7 @@ and what a decoded batch may hold is checked by the store that takes it.
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,7 @@ _HAS_STEP, _HAS_EPOCH = 1, 2
 #: Of ``follows``: the sender does not know what it delivered before.
 _UNKNOWN = -1
 _MAX_ROWS = 1 << 26
+_MAX_REMEMBERED_BYTES = 1 << 16
 
 
 class SentBatch(NamedTuple):
@@ -44,11 +46,12 @@ class SentBatch(NamedTuple):
 
 
 def encode_batch(batch: Batch, follows: int | None = None) -> bytes:
-    """Pack a batch.
+    """Pack a batch; blocks that hold no value are left out.
 
     Raises:
         RecordRejectedError: It holds a number or a name that the format has no place for.
     """
+    blocks = [block for block in batch.blocks if block.values.size]
     try:
         run_id, writer_id = batch.run_id.encode(), batch.writer_id.encode()
         head = _HEAD.pack(
@@ -57,11 +60,11 @@ def encode_batch(batch: Batch, follows: int | None = None) -> bytes:
             _UNKNOWN if follows is None else follows,
             len(run_id),
             len(writer_id),
-            len(batch.blocks),
+            len(blocks),
             len(batch.records),
         )
         parts = [head, run_id, writer_id]
-        for block in batch.blocks:
+        for block in blocks:
             parts += _encoded_block(block)
         for record in batch.records:
             parts += _encoded_record(record)
@@ -146,9 +149,8 @@ def _encoded_block(block: PointBlock) -> list[bytes]:
 
 def _decoded_block(reader: _Reader) -> PointBlock:
     rows, key_count, keys_size, value_size = reader.unpack(_BLOCK_HEAD)
-    keys = jsonio.loads(bytes(reader.take(keys_size)))
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise DamagedFileError("The keys of a block are no list of strings.")
+    text = bytes(reader.take(keys_size))
+    keys = _remembered_keys(text) if keys_size <= _MAX_REMEMBERED_BYTES else _decoded_keys(text)
     if len(keys) != key_count or rows > _MAX_ROWS or value_size not in (4, 8):
         raise DamagedFileError(f"A block of {rows} rows and {key_count} keys cannot be read.")
     # What a few bytes can claim is bounded by the values, which are here in full.
@@ -160,13 +162,25 @@ def _decoded_block(reader: _Reader) -> PointBlock:
     content = reader.take(rows * key_count * value_size)
     values = np.frombuffer(content, f"<f{value_size}").astype(np.float64)
     return PointBlock(
-        keys=tuple(keys),
+        keys=keys,
         seq=columns[0],
         step=columns[1],
         epoch=columns[2],
         time_us=columns[3],
         values=values.reshape(rows, key_count),
     )
+
+
+def _decoded_keys(text: bytes) -> tuple[str, ...]:
+    keys = jsonio.loads(text)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise DamagedFileError("The keys of a block are no list of strings.")
+    return tuple(keys)
+
+
+#: Most batches have the same keys as one before them, and to whom these are the same object, they
+#: are compared at once.
+_remembered_keys = functools.lru_cache(maxsize=512)(_decoded_keys)
 
 
 def _encoded_record(record: EncodedRecord) -> tuple[bytes, bytes, bytes]:

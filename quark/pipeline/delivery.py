@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Delivery:
-    """Appends to ``store``; sets refused frames aside in ``run_dir``. Counts what it did."""
+    """Appends to ``store``; sets refused frames aside in ``run_dir``. Counts what it did.
+
+    ``on_frames`` is told how many frames were taken, each time.
+    """
 
     store: Store
     run_dir: Path
     losses: LossCounter = field(default_factory=LossCounter)
     on_batch: Callable[[Batch], None] | None = None
+    on_frames: Callable[[int], None] = lambda count: None
     points: int = 0
     rows: int = 0  # calls that logged points
     records: int = 0
@@ -59,6 +63,7 @@ class Delivery:
             self.last_refusal = str(error)
             self.losses.add("record", "rejected", record_count(frames[0].kind, frames[0].body))
             return
+        self.on_frames(len(frames))
         self.points += batch.point_count
         self.rows += sum(len(block.seq) for block in batch.blocks)
         self.records += len(batch.records)

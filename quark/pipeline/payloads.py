@@ -63,7 +63,7 @@ class PayloadQueue:
     Any thread may add. In a forked child it begins anew: what waits is the parent's.
 
     ``unsynced`` gives what syncs the payloads that were stored without; ``quiet`` says whether the
-    user is to be told nothing.
+    user is to be told nothing; ``duty`` is called in the background every few seconds.
     """
 
     def __init__(
@@ -73,8 +73,10 @@ class PayloadQueue:
         *,
         unsynced: Callable[[], UnsyncedPayloads] | None = None,
         quiet: Callable[[], bool] = lambda: False,
+        duty: Callable[[], None] = lambda: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        self._duty = duty
         self._faults = faults
         self._max_bytes = max_bytes
         self._new_unsynced = unsynced
@@ -147,6 +149,12 @@ class PayloadQueue:
         self._queue.work()
         if self._unsynced is not None:
             self._unsynced.sync_if_due()
+        if not self._queue.closed:
+            self._duty()
+
+    def start(self) -> None:
+        """Begin with the duty, also if there is no payload yet."""
+        self._worker.start()
 
     def _say_what_is_waited_for(self) -> None:
         seconds = self._queue.seconds_left

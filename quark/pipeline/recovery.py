@@ -3,13 +3,16 @@
 A writer holds a lock for as long as it lives. Who gets that lock may deliver the writer's segments
 and remove them. Segments of a living writer may be delivered too (a reader wants to see them): the
 store's memory of each writer's last seq makes that harmless; its files are left alone.
+
+A segment says which store it was logged for. It goes to no other one by itself: half of the run may
+be there already.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,18 +30,23 @@ if TYPE_CHECKING:
     from quark.storage.protocols import Store
 
 _FRAMES_PER_DELIVERY = 20_000
+_BYTES_PER_DELIVERY = 1 << 20
 _HEADER_BYTES = 4096
 PROCESS_LOST = "process_lost"
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What a pass over a journal folder found. ``waiting`` names what could not be delivered."""
+    """What a pass over a journal folder found: frames that were new to the store, that it knew,
+    and that it refused for good. ``waiting`` says of writers why they were not delivered."""
 
     writers: int = 0
     frames: int = 0
+    known_frames: int = 0
+    refused: int = 0
     damaged: int = 0
     waiting: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,8 @@ def deliver_leftovers(
     *,
     living_too: bool = False,
     remove: bool = True,
+    any_target: bool = False,
+    on_frames: Callable[[int], None] = lambda count: None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Recovered:
     """Deliver what dead writers (and, if asked, living ones) have in ``journal_dir``.
@@ -94,12 +104,24 @@ def deliver_leftovers(
     looks. A run whose owner died while it was running becomes ``failed`` with the reason
     ``process_lost``.
 
+    Args:
+        any_target: Also what was logged for another store.
+        on_frames: Told after each delivery how many frames it had.
+
     Raises:
         SessionStoreError: The store cannot take it now; everything stays where it is.
     """
     result = Recovered()
     waiting = []
     for files in find_writers(journal_dir):
+        meta = segment_meta(files.segments[0])
+        if meta is not None and not any_target and not is_meant_for(meta, store):
+            waiting.append(
+                f"Records of run {meta.run_id!r} in {journal_dir} were logged for "
+                f"{meta.store_target}, not for {store.target}; quark.sync delivers them with that "
+                "URL."
+            )
+            continue
         lock = WriterLock(files.lock_path)
         try:
             dead = lock.acquire()
@@ -107,7 +129,11 @@ def deliver_leftovers(
             dead = False  # a read-only place: deliver without touching the files
         try:
             if dead or living_too:
-                _deliver_writer(store, files, result, dead=dead, remove=remove, clock=clock)
+                delivery = Delivery(store, files.folder.parent, on_frames=on_frames)
+                _deliver_writer(delivery, files, result, dead=dead, remove=remove, clock=clock)
+                result.refused += delivery.refused
+            else:
+                waiting.append(f"A process still writes into {files.lock_path.with_suffix('')}.")
         except RunNotFoundError as error:
             waiting.append(str(error))
             dead = False
@@ -118,6 +144,35 @@ def deliver_leftovers(
             journal_dir.rmdir()
     result.waiting = tuple(waiting)
     return result
+
+
+def is_meant_for(meta: SegmentMeta, store: Store) -> bool:
+    """Say whether a segment was logged for a store.
+
+    Embedded stores may be moved and copied, so one is as good as another. A service is known by its
+    URL and, where that was known, by the workspace.
+    """
+    meant, target = meta.store_target, store.target
+    if not (_is_remote(meant) and _is_remote(target)):
+        return _is_remote(meant) == _is_remote(target)
+    unknown = ("local", "-")
+    workspace = getattr(store, "workspace", "-")
+    same = meta.workspace == workspace or meta.workspace in unknown or workspace in unknown
+    return meant == target and same
+
+
+def _is_remote(target: str) -> bool:
+    return target.startswith(("http://", "https://"))
+
+
+def segment_meta(path: Path) -> SegmentMeta | None:
+    """Return what a segment belongs to; None if that cannot be read, or it was never used."""
+    try:
+        with path.open("rb") as file:
+            header = decode_segment_header(file.read(_HEADER_BYTES))
+    except (OSError, DamagedFileError, SchemaValidationError):
+        return None
+    return header[0] if header else None
 
 
 def find_journals(root: Path) -> Iterator[Path]:
@@ -134,9 +189,16 @@ def find_journals(root: Path) -> Iterator[Path]:
 
 
 def _deliver_writer(
-    store: Store, files: WriterFiles, result: Recovered, *, dead: bool, remove: bool, clock: Clock
+    delivery: Delivery,
+    files: WriterFiles,
+    result: Recovered,
+    *,
+    dead: bool,
+    remove: bool,
+    clock: Clock,
 ) -> None:
     meta: SegmentMeta | None = None
+    position: int | None = None
     last = Frame(0, clock.time_us(), NO_STEP, 0, b"")
     for path in files.segments:
         try:
@@ -152,13 +214,21 @@ def _deliver_writer(
         meta = found or meta
         if found is None or not frames:
             continue
-        result.frames += _append(store, files, found, frames)
+        if position is None:
+            position = delivery.store.position(found.run_id, found.writer_id)
+        new = [frame for frame in frames if frame.seq > position]
+        _append(delivery, found, new)
+        result.frames += len(new)
+        result.known_frames += len(frames) - len(new)
         last = frames[-1]
+        position = max(position, last.seq)
     result.writers += 1
+    if meta is not None and meta.run_id not in result.run_ids:
+        result.run_ids += (meta.run_id,)
     if not dead:
         return
     if meta is not None and meta.owner:
-        _close_lost_run(store, meta, files, last)
+        _close_lost_run(delivery.store, meta, files, last)
     if not remove:
         return
     for path in files.segments:
@@ -183,14 +253,18 @@ def read_segment(path: Path) -> tuple[SegmentMeta | None, list[Frame], int]:
     return meta, frames, scan.damaged
 
 
-def _append(store: Store, files: WriterFiles, meta: SegmentMeta, frames: list[Frame]) -> int:
-    """Append the frames that the store has not seen; return how many those were."""
-    position = store.position(meta.run_id, meta.writer_id)
-    new = [frame for frame in frames if frame.seq > position]
-    delivery = Delivery(store, files.folder.parent)
-    for start in range(0, len(new), _FRAMES_PER_DELIVERY):
-        delivery.deliver(meta, new[start : start + _FRAMES_PER_DELIVERY])
-    return len(new)
+def _append(delivery: Delivery, meta: SegmentMeta, frames: list[Frame]) -> None:
+    """Append frames, as many at once as a shipper would."""
+    start = 0
+    while start < len(frames):
+        end, size_bytes = start, 0
+        while end < len(frames) and size_bytes < _BYTES_PER_DELIVERY:
+            size_bytes += len(frames[end].body)
+            end += 1
+            if end - start == _FRAMES_PER_DELIVERY:
+                break
+        delivery.deliver(meta, frames[start:end])
+        start = end
 
 
 def _close_lost_run(store: Store, meta: SegmentMeta, files: WriterFiles, last: Frame) -> None:

@@ -21,11 +21,19 @@ from quark.pipeline.diagnostics import Diagnostics, LossCounter
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.frames import Frame
 from quark.pipeline.journal import Journal
+from quark.pipeline.outage import OutageNotice
 from quark.pipeline.worker import BackgroundWorker
 
 if TYPE_CHECKING:
     from quark.storage.batch import Batch
     from quark.storage.protocols import Store
+
+
+#: A store that asks for a longer pause is asked again after this one.
+_MOST_ASKED_SECONDS = 300.0
+#: A delivery that fails after as long was too large for the way to the store.
+_SLOW_SECONDS = 5.0
+_MOST_FRAMES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,9 @@ class Shipper:
         self._closing = False
         self._delivery: Delivery | None = None
         self._last_error: Exception | None = None
+        self._outage = OutageNotice(journal, store.target, clock)
+        self._frames_at_once = _MOST_FRAMES
+        self._reached_seq = 0
         self._worker = BackgroundWorker(
             self._tick,
             name="quark-shipper",
@@ -130,6 +141,7 @@ class Shipper:
         self._attempts = self._failures = 0
         self._not_before = 0.0
         self._delivery = None
+        self._reached_seq = 0
         self._duties = ()
         self._last_error = None
 
@@ -193,6 +205,7 @@ class Shipper:
         else:
             self._failures = 0
             self._last_error = None
+            self._outage.is_over()
         finally:
             with self._moved:
                 self._attempts += 1
@@ -212,8 +225,9 @@ class Shipper:
             self._config.retry_most_seconds, self._config.retry_first_seconds * 2**self._failures
         )
         self._failures = min(self._failures + 1, 30)
-        asked = getattr(error, "retry_after_seconds", None) or 0.0
+        asked = min(getattr(error, "retry_after_seconds", None) or 0.0, _MOST_ASKED_SECONDS)
         pause = max(longest * _between_half_and_one(), asked)
+        self._outage.goes_on(error)
         self._not_before = self._clock.monotonic() + pause
 
     def _drain(self) -> None:
@@ -243,12 +257,27 @@ class Shipper:
             run_dir = self._journal.folder.parent
             self._delivery = Delivery(self._store, run_dir, self._losses, self._on_batch)
         refused = self._delivery.refused
-        self._delivery.deliver(self._journal.meta, frames)
+        self._deliver_in_parts(self._delivery, frames)
         if self._delivery.refused > refused:
             reason = self._delivery.last_refusal or ""
             self._faults.record(
                 "a record was refused and set aside", SessionStoreError(reason), strict=False
             )
+
+    def _deliver_in_parts(self, delivery: Delivery, frames: Sequence[Frame]) -> None:
+        """Deliver frames, fewer at once where the way to the store is slow."""
+        left = [frame for frame in frames if frame.seq > self._reached_seq]
+        while left:
+            part, left = left[: self._frames_at_once], left[self._frames_at_once :]
+            begun = self._clock.monotonic()
+            try:
+                delivery.deliver(self._journal.meta, part)
+            except SessionStoreError:
+                if self._clock.monotonic() - begun > _SLOW_SECONDS:
+                    self._frames_at_once = max(1, len(part) // 2)
+                raise
+            self._reached_seq = part[-1].seq
+            self._frames_at_once = min(_MOST_FRAMES, self._frames_at_once * 2)
 
 
 def _between_half_and_one() -> float:

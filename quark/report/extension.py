@@ -43,8 +43,8 @@ class EndReport:
     def on_end(self, session: TrainingSession, status: str) -> None:
         """Analyse the run, keep ``report.md`` and ``report.json`` in its folder, and print it: as a
         line, from the fourth run of a process on."""
-        if session.handle.settings.mode != "online":
-            return  # nothing is stored yet that could be read
+        if session.handle.settings.mode != "online" or session.flush():
+            return  # not all is stored yet that could be read
         from quark.report.build import build_report  # rules and numpy: at the end only
 
         spent = sum(

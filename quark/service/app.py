@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
-from quark import __version__, jsonio
+from quark import __version__
 from quark.clock import SYSTEM_CLOCK, Clock
-from quark.errors import QuarkError
-from quark.persistence.wire import (
-    API_PREFIX,
-    JSON_TYPE,
-    VERSION_HEADER,
-    WIRE_VERSION,
-    error_body,
-    status_of,
-)
-from quark.service.bodies import BodyTooLargeError
+from quark.persistence.wire import API_PREFIX
 from quark.service.config import ServiceConfig
-from quark.service.routes import documents, ingest, points, records, runs
+from quark.service.guarding import install_guards
+from quark.service.guards.request_log import route_templates
+from quark.service.openapi import DESCRIPTION, describe, operation_id
+from quark.service.request_metrics import RequestMetrics
+from quark.service.routes import (
+    analysis,
+    documents,
+    health,
+    identity,
+    ingest,
+    live,
+    payloads,
+    points,
+    records,
+    runs,
+    uploads,
+)
+from quark.service.routes.refusals import refusals
 from quark.service.state import ServiceState
 
-#: The families of routes below ``/api/v1/workspaces/{workspace}``.
-WORKSPACE_ROUTES = (runs, ingest, records, points, documents)
+#: The families of routes below ``/api/v1/workspaces/{workspace}``. Observer's six endpoints will be
+#: one more, ``routes/observer.py``.
+WORKSPACE_ROUTES = (ingest, runs, records, points, live, analysis, documents, payloads, uploads)
 
 
 def create_app(config: ServiceConfig, *, clock: Clock = SYSTEM_CLOCK) -> FastAPI:
@@ -37,25 +48,30 @@ def create_app(config: ServiceConfig, *, clock: Clock = SYSTEM_CLOCK) -> FastAPI
         try:
             yield
         finally:
-            state.close()
+            await state.ingest.close()
+            await run_in_threadpool(state.close)
 
-    app = FastAPI(title="Quark", version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Quark",
+        version=__version__,
+        description=DESCRIPTION,
+        generate_unique_id_function=operation_id,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads from elsewhere
+        redoc_url=None,
+        responses=refusals(),
+    )
     app.state.service = state
     for family in WORKSPACE_ROUTES:
         app.include_router(family.router, prefix=f"{API_PREFIX}/workspaces/{{workspace}}")
-    app.add_exception_handler(QuarkError, _refused)
+    app.include_router(identity.router, prefix=API_PREFIX)
+    app.include_router(health.router)
+    describe(app)
+    install_guards(app, state)
+    app.add_middleware(
+        RequestMetrics,
+        metrics=state.metrics,
+        clock=clock,
+        templates=cache(lambda: route_templates(app)),
+    )
     return app
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    """Answer what a store, or a check, raised."""
-    assert isinstance(error, QuarkError)
-    too_large = isinstance(error, BodyTooLargeError)
-    status = 413 if too_large else status_of(error)
-    kind = "RecordRejectedError" if too_large else type(error).__name__
-    headers = {VERSION_HEADER: str(WIRE_VERSION)}
-    pause = getattr(error, "retry_after_seconds", None)
-    if status in (429, 503):
-        headers["Retry-After"] = f"{pause or 1:g}"
-    body = jsonio.dumps(error_body(kind, str(error)))
-    return Response(body, status, headers=headers, media_type=JSON_TYPE)

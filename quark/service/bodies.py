@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from quark.errors import RecordRejectedError
-from quark.service.config import ServiceConfig
+from quark.errors import RecordRejectedError, SessionStoreError
 
 if TYPE_CHECKING:
-    from fastapi import Request
+    from starlette.types import Receive
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -18,29 +18,39 @@ class BodyTooLargeError(RecordRejectedError):
     """A body has more bytes than the service takes."""
 
 
-async def read_body(request: Request, config: ServiceConfig) -> bytes:
-    """Return the whole body, unpacked.
+async def read_raw(
+    headers: Mapping[bytes, bytes], receive: Receive, limit_bytes: int
+) -> tuple[bytes, bool]:
+    """Return the whole body as it was sent, and whether gzip packed it.
 
     Raises:
-        BodyTooLargeError: It is larger than the service takes, as sent or unpacked.
-        RecordRejectedError: It is packed in an unknown way, or damaged.
+        BodyTooLargeError: It is larger than the service takes; nothing more of it is read.
+        RecordRejectedError: It is packed in an unknown way.
+        SessionStoreError: The sender has gone.
     """
-    pieces = []
-    size_bytes = 0
-    async for piece in request.stream():
-        size_bytes += len(piece)
-        if size_bytes > config.max_body_bytes:
-            raise _too_large(config.max_body_bytes, "sent")
-        pieces.append(piece)
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding == "identity":
-        return body
-    if encoding != "gzip":
+    encoding = headers.get(b"content-encoding", b"identity").lower()
+    if encoding not in (b"identity", b"gzip"):
         raise RecordRejectedError(
             f"Content-Encoding {encoding[:40]!r} is not known; send gzip, or leave it out."
         )
-    return unpacked(body, config.max_unpacked_bytes)
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        raise _too_large(limit_bytes, "sent")
+    pieces = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise SessionStoreError("The sender has gone before the whole body was here.")
+        piece = message.get("body", b"")
+        size_bytes += len(piece)
+        if size_bytes > limit_bytes:
+            raise _too_large(limit_bytes, "sent")
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            break
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return body, encoding == b"gzip"
 
 
 def unpacked(body: bytes, limit_bytes: int) -> bytes:

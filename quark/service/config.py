@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from quark.errors import SettingsError
 from quark.persistence.wire import MAX_BODY_BYTES
+from quark.service.limits import GuardLimits
 
 MIB = 1024 * 1024
+
+#: Fields that may be 0; all other numbers must be more.
+_MAY_BE_ZERO = frozenset({"port", "merge_processes", "min_free_bytes"})
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+def _secret(default: Any, doc: str) -> Any:
+    """What may hold a password, so that it is not shown."""
+    return field(default=default, repr=False, metadata={"doc": doc})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
     """Where a service keeps things, where it listens, and what it refuses.
 
-    ``root`` is the folder below which everything lies that is in no other engine: the stores of
-    all workspaces, payloads, and what is still coming in.
+    Each field is a flag of ``quark serve``, a variable ``QUARK_SERVE_…`` and a key of its
+    configuration file; so are those of ``guards``.
 
     Raises:
         SettingsError: A value is not allowed.
@@ -27,36 +42,115 @@ class ServiceConfig:
     quark.errors.SettingsError: port is 70000, but must be 0 to 65535; 0 takes a free one.
     """
 
-    root: Path
-    host: str = "127.0.0.1"
-    port: int = 8321
-    db_url: str | None = None  # postgresql://…; embedded files below ``root`` if None
-    points_url: str | None = None  # clickhouse://…; where the records are if None
-    blobs_url: str | None = None  # s3://…; a folder below ``root`` if None
-    max_body_bytes: int = MAX_BODY_BYTES
-    max_unpacked_bytes: int = 8 * MAX_BODY_BYTES
-    max_payload_bytes: int = 1 << 40
-    max_part_bytes: int = 16 * MIB
-    max_keys_per_run: int = 100_000
-    max_json_depth: int = 64
-    max_open_runs: int = 512
-    body_timeout_seconds: float = 60.0
-    shutdown_timeout_seconds: float = 30.0
-    ingest_queue: int = 256  # batches that wait or are being stored before others are put off
-    threads: int = 40
-    analysis_workers: int = 1
-    analysis_timeout_seconds: float = 300.0
-    metrics_public: bool = False  # /metrics without a key
+    root: Path = field(
+        metadata={
+            "doc": "The folder below which everything lies that is in no other engine: stores, "
+            "payloads, and what is still coming in."
+        }
+    )
+    host: str = _setting("127.0.0.1", "The address to listen on.")
+    port: int = _setting(8321, "The port to listen on; 0 takes a free one.")
+    uds: Path | None = field(
+        default=None, metadata={"doc": "A unix socket to listen on, in the place of a port."}
+    )
+    tls_cert: Path | None = field(
+        default=None, metadata={"doc": "A file with the certificate chain, PEM."}
+    )
+    tls_key: Path | None = field(
+        default=None, metadata={"doc": "A file with its private key, PEM."}
+    )
+    behind_proxy: tuple[str, ...] = _setting(
+        (), "Addresses or networks of proxies that speak TLS and whose forwarded headers hold."
+    )
+    allow_plain_http: bool = _setting(
+        False, "Listen beyond this machine without TLS: user keys can be read on the way."
+    )
+    workers: int = _setting(1, "Processes that share the port and the stores.")
+    db_url: str | None = _secret(
+        None, "postgresql://… for records and points; embedded files below the root if left out."
+    )
+    points_url: str | None = _secret(
+        None, "clickhouse://… for points; where the records are if left out."
+    )
+    blobs_url: str | None = _secret(
+        None, "s3://… for payloads; a folder below the root if left out."
+    )
+    fsync: bool = _setting(
+        False,
+        "Let each batch in the embedded files survive a loss of power when it is answered. "
+        "Otherwise the newest may be lost with the power, though not with the process.",
+    )
+    min_free_bytes: int = _setting(
+        256 * MIB, "With less free below the root, /readyz says that the disk is full."
+    )
+    max_body_bytes: int = _setting(MAX_BODY_BYTES, "The largest body of a request, as sent.")
+    max_unpacked_bytes: int = _setting(8 * MAX_BODY_BYTES, "The largest body, unpacked.")
+    max_payload_bytes: int = _setting(1 << 40, "The largest payload.")
+    max_part_bytes: int = _setting(16 * MIB, "The largest part in which one is sent.")
+    max_keys_per_run: int = _setting(100_000, "How many metric keys a run may have.")
+    max_json_depth: int = _setting(64, "How deep records and other JSON may be nested.")
+    max_open_runs: int = _setting(512, "How many runs' files each store keeps open.")
+    body_timeout_seconds: float = _setting(60.0, "How long a request's body may take.")
+    shutdown_timeout_seconds: float = _setting(
+        30.0, "How long requests under way may take when the service is told to stop."
+    )
+    ingest_queue: int = _setting(
+        1024, "Batches that wait or are being stored before others are put off."
+    )
+    ingest_queue_bytes: int = _setting(256 * MIB, "How many bytes these may have.")
+    ingest_threads: int = _setting(4, "How many runs are written at once.")
+    max_backlog_points: int = _setting(
+        16_000_000, "Points of one run that may wait to be packed before its batches are put off."
+    )
+    merge_processes: int = _setting(
+        1, "Processes that pack points, for each worker; 0: the worker itself does it."
+    )
+    threads: int = _setting(40, "How many requests that are no batches are answered at once.")
+    analysis_workers: int = _setting(1, "Processes that analyse runs.")
+    analysis_timeout_seconds: float = _setting(300.0, "How long the analysis of a run may take.")
+    metrics_public: bool = _setting(False, "Answer /metrics without a user key.")
+    audit_retention_days: int = _setting(365, "How long entries of the audit log stay.")
+    cors_origins: tuple[str, ...] = _setting(
+        (), "Other hosts whose pages may ask this service, as https://host."
+    )
+    guards: GuardLimits = field(default_factory=GuardLimits)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port is {self.port}, but must be 0 to 65535; 0 takes a free one.")
-        for name in (
-            "max_body_bytes", "max_unpacked_bytes", "max_payload_bytes", "max_part_bytes",
-            "max_keys_per_run", "max_json_depth", "max_open_runs", "body_timeout_seconds",
-            "shutdown_timeout_seconds", "ingest_queue", "threads", "analysis_workers",
-            "analysis_timeout_seconds",
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not value > 0:
-                raise SettingsError(f"{name} is {value}, but must be more than 0.")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            if value < 0 or (value == 0 and item.name not in _MAY_BE_ZERO):
+                raise SettingsError(f"{item.name} is {value}, but must be more than 0.")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("tls_cert and tls_key must be given together.")
+        for proxy in self.behind_proxy:
+            _check_network(proxy)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether user keys stay secret on their way: TLS, here or in a proxy, or no network."""
+        return (
+            self.tls_cert is not None
+            or self.uds is not None
+            or bool(self.behind_proxy)
+            or _is_loopback(self.host)
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"behind_proxy names {text!r}, which is no address and no network such as 10.0.0.0/8."
+        ) from error

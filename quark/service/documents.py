@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quark.clock import SYSTEM_CLOCK
 from quark.errors import DocumentConflictError
 from quark.storage.documents import NEW, Document, DocumentChange
 from quark.storage.protocols import DocumentStore
 
 #: Documents that say which requests were carried out. Removed by the service after a day.
 APPLIED = "applied"
+_REMOVED_AT_ONCE = 500
 
 
 def apply_once(
@@ -24,10 +26,22 @@ def apply_once(
         DocumentConflictError: A document is not at the revision that a change expects.
         SchemaValidationError: A kind, a name or a body breaks a rule.
     """
-    note = DocumentChange(APPLIED, name, {}, NEW)
+    note = DocumentChange(APPLIED, name, {"time_us": SYSTEM_CLOCK.time_us()}, NEW)
     try:
         return list(documents.apply([note, *changes])[1:])
     except DocumentConflictError:
         if documents.get(APPLIED, name) is None:
             raise
     return [documents.get(change.kind, change.name) for change in changes]
+
+
+def remove_applied(documents: DocumentStore, before_us: int) -> int:
+    """Remove the notes of what was carried out before then; return how many there were."""
+    old = [
+        DocumentChange(APPLIED, note.name, None)
+        for note in documents.list(APPLIED)
+        if note.body.get("time_us", 0) < before_us
+    ]
+    for first in range(0, len(old), _REMOVED_AT_ONCE):
+        documents.apply(old[first : first + _REMOVED_AT_ONCE])
+    return len(old)

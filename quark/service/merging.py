@@ -1,52 +1,175 @@
-"""Packs points in the background, so that no append waits for it."""
+"""Packs points in the background, so that no append waits for it.
+
+Packing is all computation, and in the service's own process it would take the interpreter away
+from whoever waits for an answer; so other processes do it, with less of the cores than the service.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-from quark.errors import DamagedFileError, RunNotFoundError
+from quark.clock import SYSTEM_CLOCK, Clock
+from quark.errors import DamagedFileError, QuarkError, RunNotFoundError
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.worker import BackgroundWorker
+from quark.service.ingest import RunPlace
+from quark.service.merge_child import MergeChild
+from quark.storage.merge import MERGE_POINTS
 from quark.storage.protocols import Store
 
 _LOOK_SECONDS = 1.0
+#: So many new batches are reason enough to look whether something is to be packed.
+_LOOK_BATCHES = 64
+
+
+class Merger(Protocol):
+    """Packs a run's points and returns when that is done."""
+
+    def merge(self, place: RunPlace, store: Store, *, final: bool) -> None: ...
+
+    def close(self, timeout_seconds: float) -> None: ...
+
+
+class InThisProcess:
+    """Packs where it is called."""
+
+    def merge(self, place: RunPlace, store: Store, *, final: bool) -> None:
+        store.points.merge(place.run_id, final=final)
+
+    def close(self, timeout_seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class _Run:
+    """What came since a run was last looked at."""
+
+    store: Store
+    points: int = 0
+    batches: int = 0
+    final: bool = False
+    is_taken: bool = False
+
+    @property
+    def is_due(self) -> bool:
+        return self.final or self.points >= MERGE_POINTS or self.batches >= _LOOK_BATCHES
 
 
 class Merging:
-    """Asks the stores of runs that got points to pack them. Owns its worker."""
+    """Has runs that got points packed. Owns its workers and their processes.
 
-    def __init__(self) -> None:
-        self.faults = FaultLog()
+    Args:
+        mergers: What packs; each has a worker that waits for it.
+        faults: Where it is noted what went wrong.
+        observe: Told after each merge how many seconds it took.
+    """
+
+    def __init__(
+        self,
+        mergers: list[Merger],
+        *,
+        faults: FaultLog,
+        observe: Callable[[float], None] = lambda seconds: None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.faults = faults
+        self._observe = observe
+        self._clock = clock
         self._lock = threading.Lock()
-        self._due: dict[tuple[int, str], tuple[Store, bool]] = {}
-        self._worker = BackgroundWorker(
-            self._work, name="quark-merging", interval_seconds=_LOOK_SECONDS, faults=self.faults
-        )
+        self._runs: dict[RunPlace, _Run] = {}
+        self._closing = False
+        self._mergers = mergers
+        self._workers = [
+            BackgroundWorker(
+                lambda merger=merger: self._work(merger),  # type: ignore[misc]
+                name=f"quark-merging-{number}",
+                interval_seconds=_LOOK_SECONDS,
+                faults=self.faults,
+            )
+            for number, merger in enumerate(mergers)
+        ]
 
     def start(self) -> None:
         """Begin to work in the background."""
-        self._worker.start()
+        for worker in self._workers:
+            worker.start()
 
-    def add(self, store: Store, run_id: str, *, final: bool = False) -> None:
-        """Have a run's points packed where that is due, or all of them if ``final``."""
-        place = (id(store), run_id)
+    def add(self, place: RunPlace, store: Store, *, points: int = 0, final: bool = False) -> None:
+        """Note that a run got points, or has ended and is to be packed as a whole."""
         with self._lock:
-            known = self._due.get(place)
-            self._due[place] = (store, final or (known is not None and known[1]))
-        if final:
-            self._worker.wake()
+            run = self._runs.setdefault(place, _Run(store))
+            run.store = store
+            run.points += points
+            run.batches += 1
+            run.final = run.final or final
+            wakes = run.is_due and not run.is_taken
+        if wakes:
+            for worker in self._workers:
+                worker.wake()
+
+    def backlog_points(self, place: RunPlace | None = None) -> int:
+        """Return how many points came that nobody has looked at since, of one run or of all."""
+        with self._lock:
+            if place is None:
+                return sum(run.points for run in self._runs.values())
+            run = self._runs.get(place)
+            return 0 if run is None else run.points
 
     def close(self, timeout_seconds: float) -> None:
-        """Stop; what was not packed is packed when the run gets its next point."""
-        self._worker.close(timeout_seconds)
+        """Stop after the merges under way; what was not packed is when its run gets new points."""
+        self._closing = True
+        deadline = self._clock.monotonic() + timeout_seconds
+        for merger in self._mergers:
+            merger.close(max(0.0, deadline - self._clock.monotonic()))
+        for worker in self._workers:
+            worker.close(max(0.1, deadline - self._clock.monotonic()))
 
-    def _work(self) -> None:
-        with self._lock:
-            due, self._due = self._due, {}
-        for (_, run_id), (store, final) in due.items():
+    def _work(self, merger: Merger) -> None:
+        while not self._closing:
+            taken = self._take()
+            if taken is None:
+                return
+            place, run = taken
+            points, batches, final = run.points, run.batches, run.final
+            begin = self._clock.monotonic()
             try:
-                store.points.merge(run_id, final=final)
-            except RunNotFoundError:
-                continue  # deleted meanwhile
-            except DamagedFileError as error:
-                self.faults.record("points were damaged and set aside", error)
+                is_done = self._merge(merger, place, run.store, final=final)
+            finally:
+                run.is_taken = False
+            if not is_done:
+                return  # not at once again: in the next round
+            self._observe(self._clock.monotonic() - begin)
+            with self._lock:
+                run.points -= points
+                run.batches -= batches
+                run.final = run.final and not final
+                if run.batches == 0:
+                    del self._runs[place]
+
+    def _take(self) -> tuple[RunPlace, _Run] | None:
+        with self._lock:
+            due = [item for item in self._runs.items() if item[1].is_due and not item[1].is_taken]
+            chosen = max(due, key=lambda item: item[1].points, default=None)
+            if chosen is not None:
+                chosen[1].is_taken = True
+            return chosen
+
+    def _merge(self, merger: Merger, place: RunPlace, store: Store, *, final: bool) -> bool:
+        try:
+            merger.merge(place, store, final=final)
+        except RunNotFoundError:
+            return True  # deleted meanwhile
+        except DamagedFileError as error:
+            self.faults.record("points were damaged and set aside", error)
+        except QuarkError as error:
+            if not self._closing:
+                self.faults.record("points could not be packed", error)
+            return False
+        return True
+
+
+def mergers(count: int, start: Callable[[], MergeChild]) -> list[Merger]:
+    """Return ``count`` processes that pack, or this one if that is 0."""
+    return [start() for _ in range(count)] if count else [InThisProcess()]

@@ -6,8 +6,20 @@ import threading
 from typing import TYPE_CHECKING
 
 from quark.clock import SYSTEM_CLOCK, Clock
+from quark.pipeline.faults import FaultLog
+from quark.service.analysis_pool import AnalysisPool
 from quark.service.config import ServiceConfig
-from quark.service.merging import Merging
+from quark.service.housekeeping import Housekeeping
+from quark.service.identity.engine import Identity
+from quark.service.ingest import IngestQueue
+from quark.service.ingest_store import BatchIntake
+from quark.service.live import KeyCounts
+from quark.service.live_waiting import LiveWaiting
+from quark.service.logs import JsonLog
+from quark.service.merge_child import MergeChild
+from quark.service.merging import Merging, mergers
+from quark.service.metrics import Metrics
+from quark.service.readiness import Readiness
 from quark.service.stores import Stores
 
 if TYPE_CHECKING:
@@ -20,17 +32,47 @@ class ServiceState:
     def __init__(self, config: ServiceConfig, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.config = config
         self.clock = clock
+        self.log = JsonLog(clock=clock)
         self.stores = Stores(config)
-        self.merging = Merging()
-        self.ingest_slots = threading.BoundedSemaphore(config.ingest_queue)
+        self.identity = Identity(
+            self.stores.control, clock, audit_retention_days=config.audit_retention_days
+        )
+        self.stopping = threading.Event()  # what waits for changes answers now
+        self.faults = FaultLog()
+        self.metrics = Metrics()
+        self.merging = Merging(
+            mergers(config.merge_processes, lambda: MergeChild(config)),
+            faults=self.faults,
+            observe=self.metrics.merge_seconds.observe,
+        )
+        self.intake = BatchIntake(config, self.merging, self.metrics)
+        self.ingest = IngestQueue(
+            max_batches=config.ingest_queue,
+            max_bytes=config.ingest_queue_bytes,
+            threads=config.ingest_threads,
+        )
+        self.live = LiveWaiting(clock)
+        self.key_counts = KeyCounts()
+        self.analyses = AnalysisPool(config, clock, faults=self.faults, on_end=self.live.touched)
+        self.readiness = Readiness(self)
+        self.housekeeping = Housekeeping(self)
 
     def start(self) -> None:
         """Begin what goes on in the background."""
+        self.housekeeping.start()
         self.merging.start()
+
+    def begin_to_stop(self) -> None:
+        """Answer whoever waits for changes. Any thread may say so, and signal handlers."""
+        self.stopping.set()
+        self.live.end()
 
     def close(self) -> None:
         """Finish what was begun, and close everything."""
+        self.begin_to_stop()
+        self.analyses.close(self.config.shutdown_timeout_seconds)
         self.merging.close(self.config.shutdown_timeout_seconds)
+        self.housekeeping.close(self.config.shutdown_timeout_seconds)
         self.stores.close()
 
 

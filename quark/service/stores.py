@@ -101,6 +101,16 @@ class Stores:
             old.close()
         return store
 
+    @property
+    def open_count(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def opened(self) -> list[Store]:
+        """Return those that are open now."""
+        with self._lock:
+            return list(self._open.values())
+
     def close(self) -> None:
         """Close all of them."""
         with self._lock:
@@ -119,4 +129,4 @@ class Stores:
 def open_engines(config: ServiceConfig) -> Engines:
     """Return the engines that a service is configured for."""
     urls = EngineUrls(db=config.db_url, points=config.points_url, blobs=config.blobs_url)
-    return Engines(urls, max_open_runs=config.max_open_runs)
+    return Engines(urls, max_open_runs=config.max_open_runs, synced=config.fsync)

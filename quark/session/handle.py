@@ -29,10 +29,11 @@ from quark.pipeline.unsynced import UnsyncedPayloads
 from quark.records import Record
 from quark.session.costs import CostMeter
 from quark.session.intake import Intake
-from quark.session.places import local_root
+from quark.session.letting_go import send_payloads, take_in_and_pack, unsent
+from quark.session.places import is_remote, local_root
 from quark.session.reading import deliver_tail
 from quark.settings import Settings, distributed_rank
-from quark.storage.layout import journal_path, run_path, shared_mark_path
+from quark.storage.layout import journal_path, outbox_path, run_path, shared_mark_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,8 @@ R = TypeVar("R", bound=Record)
 
 #: A local disk that refused this often in a row will not relent within a deadline.
 _LOCAL_CLOSE_ATTEMPTS = 3
+#: What may still be waited for when the time that the end of a run may take is over.
+_LAST_WAIT_SECONDS = 0.5
 
 
 class RunHandle(Intake):
@@ -74,6 +77,7 @@ class RunHandle(Intake):
         self.owner = owner
         self._store: Store | None = store or open_store(settings)
         self._closed = False
+        self._ending, self._waited_seconds = False, 0.0
         self._console: ConsoleCapture | None = None
         meta = SegmentMeta(
             run_id=run_id,
@@ -107,6 +111,7 @@ class RunHandle(Intake):
             self.faults,
             unsynced=lambda: UnsyncedPayloads(self.at_rest, self.faults),
             quiet=lambda: self.quiet,
+            duty=lambda: send_payloads(self._store, settings),
         )
         self._shipper = Shipper(
             self.journal,
@@ -115,7 +120,7 @@ class RunHandle(Intake):
                 interval_seconds=settings.ship_interval_seconds,
                 fsync=settings.durability == "fsync",
                 deliver=settings.mode != "offline",
-                close_attempts=_LOCAL_CLOSE_ATTEMPTS if _is_local(settings) else 1_000_000,
+                close_attempts=1_000_000 if is_remote(settings) else _LOCAL_CLOSE_ATTEMPTS,
             ),
             faults=self.faults,
             losses=self.losses,
@@ -123,6 +128,8 @@ class RunHandle(Intake):
         )
         self._shipper.add_duty(self._deferred.work)
         self._shipper.start()
+        if outbox_path(self.root).is_dir():
+            self._payloads.start()  # an earlier run left payloads for the service
 
     # -- the console ---------------------------------------------------------------------------
 
@@ -162,7 +169,23 @@ class RunHandle(Intake):
         seconds = (
             self.settings.finish_timeout_seconds if timeout_seconds is None else timeout_seconds
         )
-        return self._shipper.flush(seconds)
+        begun = SYSTEM_CLOCK.monotonic()
+        pending = self._shipper.flush(self._limited(seconds))
+        self._waited_seconds += SYSTEM_CLOCK.monotonic() - begun
+        return pending
+
+    def begin_end(self) -> None:
+        """The run ends: give stdout and stderr back, and wait for deliveries no longer than
+        ``finish_timeout_seconds`` from now on, all waits together."""
+        self.stop_console()
+        self._ending, self._waited_seconds = True, 0.0
+
+    def _limited(self, seconds: float) -> float:
+        """Return how long a delivery may be waited for; at the end a little in any case."""
+        if not self._ending:
+            return seconds
+        left = self.settings.finish_timeout_seconds - self._waited_seconds
+        return min(seconds, max(_LAST_WAIT_SECONDS, left))
 
     def await_delivery(self, timeout_seconds: float) -> int:
         """Wait until the background has delivered what was logged so far; return how many frames
@@ -304,39 +327,22 @@ class RunHandle(Intake):
         return pending
 
     def _deliver_and_let_go(self, *, merge: bool) -> int:
-        pending = self._shipper.close(self.settings.finish_timeout_seconds)
+        pending = self._shipper.close(self._limited(self.settings.finish_timeout_seconds))
         self._closed = True
         store = self._store
         if self.settings.mode != "disabled":  # what is in memory can be read to the end
             self._store = None
-        if merge and store is not None and self.settings.mode == "online":
-            self._after_delivery(store)
+        if store is not None and self.settings.mode == "online" and not pending:
+            if merge:
+                take_in_and_pack(self, store)
+            send_payloads(store, self.settings, self._limited(self.settings.finish_timeout_seconds))
         pending = self.journal.close()
         if store is not None and self._store is None:
             store.close()
-        if pending and self.settings.mode == "online":
-            ui.say(self._unsent(pending))
+        told = unsent(self, pending) if self.settings.mode == "online" else None
+        if told is not None:
+            ui.say(told)
         return pending
-
-    def _after_delivery(self, store: Store) -> None:
-        """Take in what forked children left, and pack the run's points."""
-        from quark.pipeline.recovery import deliver_leftovers  # at the end is early enough
-
-        try:
-            left = deliver_leftovers(store, self.journal.folder)
-            if left.frames or self.diagnostics().points_shipped:
-                store.points.merge(self.run_id, final=True)
-        except SessionStoreError as error:
-            self.faults.record("the run could not be packed", error)
-
-    def _unsent(self, pending: int) -> str:
-        if self.journal.degraded:
-            return f"{pending} records of {self.run_id} were never written: {self.journal.degraded}"
-        return (
-            f"{pending} records of run {self.run_id} have not reached the store yet. They are kept "
-            f"in {self.journal.folder} and are delivered by the next run that uses this store, or "
-            "by 'quark sync'."
-        )
 
     def mark_forked(self) -> None:
         """In a forked child: begin anew with the first record that is logged.
@@ -373,7 +379,3 @@ class RunHandle(Intake):
                 severity="error",
                 payload={"reason": reason, "message": message},
             )
-
-
-def _is_local(settings: Settings) -> bool:
-    return settings.persistence_url is None or not settings.persistence_url.startswith("http")

@@ -15,7 +15,7 @@ from quark import ids, jsonio, ui
 from quark.clock import SYSTEM_CLOCK, format_timestamp
 from quark.errors import InvalidRunStateError, RunNotFoundError, SessionStoreError
 from quark.naming import check_project_name, check_tag
-from quark.persistence.open import open_store
+from quark.persistence.open import open_store, with_own_workspace
 from quark.pipeline.faults import FaultLog
 from quark.records import (
     ENVELOPE,
@@ -29,13 +29,14 @@ from quark.records import (
 )
 from quark.redact import redact_mapping
 from quark.session.branch_events import FORKED, REWOUND, unfinished_branch
+from quark.session.chores import add_chores
 from quark.session.extension import ExtensionHost, load_extensions
 from quark.session.git import read_git_head, training_repository
 from quark.session.handle import RunHandle
 from quark.session.places import is_remote, local_root
 from quark.session.reading import as_of_now, context_of, deliver_tail
 from quark.session.request import RunRequest
-from quark.session.run_folder import complete_git_status, write_run_folder
+from quark.session.run_folder import write_run_folder
 from quark.storage.layout import journal_path, opening_lock_path, relative_run_path
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def open_run(request: RunRequest) -> OpenedRun:
     """
     for tag in request.tags:
         check_tag(tag)
+    request = replace(request, settings=with_own_workspace(request.settings))
     with _one_at_a_time(request):
         store = open_store(request.settings)
         try:
@@ -231,7 +233,10 @@ def _new_run(store: Store, request: RunRequest) -> RunRecord:
     run_id = request.run_id or ids.new_run_id()
     now = format_timestamp(SYSTEM_CLOCK.time_us())
     root_run_id = run_id
+    offline = settings.mode == "offline"
     if request.parent_run_id is not None:
+        root_run_id = request.parent_run_id
+    if request.parent_run_id is not None and not (offline and is_remote(settings)):
         parent = store.records.get_run(request.parent_run_id)
         root_run_id = parent.lineage_root_run_id or parent.id
     repository = _repository(request)
@@ -289,7 +294,7 @@ def _begin(
         handle.close()
         raise
     if settings.mode != "disabled":
-        _add_chores(handle, None if joined else _repository(request))
+        add_chores(handle, None if joined else _repository(request))
     return OpenedRun(handle, context_of(run, settings), follower.extensions, joined, follower)
 
 
@@ -368,31 +373,3 @@ def _wait_for_answer(handle: RunHandle, run: RunRecord) -> None:
             f"Run {run.id!r} could not be started in {handle.store_target}: {reason}."
         ) from error
     ui.say(f"run {run.id} is not in the store yet ({reason}). Training goes on.")
-
-
-def _add_chores(handle: RunHandle, repository: Path | None) -> None:
-    """Hand the slow things to the background: what others left behind, and git's status."""
-    handle.add_chore(lambda: _deliver_others(handle))
-    if repository is not None:
-        handle.add_chore(lambda: _complete_git_status(handle, repository))
-
-
-def _deliver_others(handle: RunHandle) -> None:
-    """Deliver what dead processes left of other runs in the same store."""
-    from quark.pipeline.recovery import deliver_leftovers, find_journals  # in the background
-
-    for journal_dir in find_journals(handle.root):
-        if handle.closing:
-            return
-        if journal_dir != handle.journal.folder:
-            store = open_store(handle.settings)
-            try:
-                deliver_leftovers(store, journal_dir)
-            finally:
-                store.close()
-
-
-def _complete_git_status(handle: RunHandle, repository: Path) -> None:
-    failure = complete_git_status(handle.run_dir, repository)
-    if failure is not None:
-        handle.faults.record("the state of the git repository is unknown", OSError(failure))

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 #: What changes a run's row, in the order in which it came, whoever wrote it.
 _FOLDED = frozenset({RunUpdateRecord.KIND, ConfigUpdateRecord.KIND, SummaryUpdateRecord.KIND})
 _FOREVER_US = 2**62
+#: What one batch holds, about, and what a point takes of that.
+_PART_BYTES = 4 << 20
+_POINT_BYTES = 40
 
 
 class RunPast:
@@ -44,6 +47,7 @@ class RunPast:
     A cut leaves everything that has a step up to ``last_step``. Of what has none it leaves what
     came before the first row beyond it, if ``without_step``; and changes of the configuration that
     came before the last row up to it. ``kinds`` are the kinds of records to keep, None for all.
+    The record that created the run is kept ``with_run`` alone, and then comes first.
     """
 
     def __init__(
@@ -54,10 +58,12 @@ class RunPast:
         kinds: Collection[str] | None = None,
         *,
         without_step: bool = True,
+        with_run: bool = False,
     ) -> None:
         self._last_step = last_step
         self._without_step = without_step
-        self._kinds = frozenset(RECORD_KINDS if kinds is None else kinds) - {RunRecord.KIND}
+        left_out = () if with_run else {RunRecord.KIND}
+        self._kinds = frozenset(RECORD_KINDS if kinds is None else kinds) - frozenset(left_out)
         self.first = store.records.read(RunRecord, run_id)[0]
         names = list(store.points.keys(run_id))
         self._series = store.points.many_series(run_id, names)
@@ -89,18 +95,33 @@ class RunPast:
             ends = [int(block.seq[-1]) for block in blocks[writer_id]]
             ends += [record.seq for record in records[writer_id]]
             steps.append((writer_id, max(ends, default=0)))
-        for writer_id, last_seq in steps:
-            after = done[writer_id]
-            if last_seq > after:
-                done[writer_id] = last_seq
-                yield Batch(
-                    run_id=run_id,
-                    writer_id=writer_id,
-                    first_seq=after + 1,
-                    last_seq=last_seq,
-                    blocks=tuple(_between(blocks[writer_id], after, last_seq)),
-                    records=tuple(r for r in records[writer_id] if after < r.seq <= last_seq),
-                )
+        ends_of = {
+            writer_id: _ends_of_parts(blocks[writer_id], records[writer_id])
+            for writer_id in self.writers
+        }
+        steps[:0] = [(r.writer_id, r.seq) for r in self.records if r.kind == RunRecord.KIND]
+        for writer_id, step_end in steps:
+            ends = [end for end in ends_of[writer_id] if done[writer_id] < end < step_end]
+            for last_seq in [*ends, step_end]:
+                after = done[writer_id]
+                if last_seq > after:
+                    done[writer_id] = last_seq
+                    yield Batch(
+                        run_id=run_id,
+                        writer_id=writer_id,
+                        first_seq=after + 1,
+                        last_seq=last_seq,
+                        blocks=tuple(_between(blocks[writer_id], after, last_seq)),
+                        records=tuple(r for r in records[writer_id] if after < r.seq <= last_seq),
+                    )
+
+    def rename_run(self, run: RunRecord) -> None:
+        """Have the record that created the run say what ``run`` does."""
+        body = encode_body(run)
+        self.records = [
+            record._replace(body=body) if record.kind == RunRecord.KIND else record
+            for record in self.records
+        ]
 
     def _encoded(self, writer_id: str) -> Iterator[EncodedRecord]:
         for record in self.records:
@@ -212,6 +233,26 @@ def _between(blocks: Sequence[PointBlock], after: int, last: int) -> Iterator[Po
                 time_us=block.time_us[start:end],
                 values=block.values[start:end],
             )
+
+
+def _ends_of_parts(blocks: Sequence[PointBlock], records: Sequence[EncodedRecord]) -> list[int]:
+    """Return the frames after which to cut, so that no part is too large to be sent at once."""
+    seqs = [block.seq for block in blocks]
+    sizes = [np.full(len(seq), _POINT_BYTES) for seq in seqs]
+    seqs.append(np.array([record.seq for record in records], dtype=np.int64))
+    sizes.append(np.array([len(record.body) for record in records], dtype=np.int64))
+    seq, size = np.concatenate(seqs), np.concatenate(sizes)
+    order = np.argsort(seq, kind="stable")
+    seq, parts = seq[order], np.cumsum(size[order]) // _PART_BYTES
+    ends: list[int] = (seq[1:][parts[1:] != parts[:-1]] - 1).tolist()
+    return ends
+
+
+def frame_count(batch: Batch) -> int:
+    """Return how many frames of a batch hold something."""
+    seqs = [block.seq for block in batch.blocks]
+    seqs.append(np.array([record.seq for record in batch.records], dtype=np.int64))
+    return len(np.unique(np.concatenate(seqs)))
 
 
 def _writers(stored: Sequence[StoredRecord]) -> Iterator[str]:

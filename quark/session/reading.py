@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from quark.errors import RunNotFoundError
 from quark.persistence.open import open_store
 from quark.records import ProjectRecord, RunContext, RunRecord
-from quark.session.places import local_root
+from quark.session.places import is_remote, local_root
 from quark.settings import Settings
 from quark.storage.layout import index_path, journal_path
 
@@ -65,10 +65,11 @@ def as_of_now(store: Store, run_id: str, settings: Settings) -> Iterator[Store]:
 
     copy = open_store(replace(settings, mode="disabled"))
     try:
-        with contextlib.suppress(RunNotFoundError):
-            copy_run(store, run_id, copy)
+        if not is_remote(settings):  # a service is not spoken to
+            with contextlib.suppress(RunNotFoundError):
+                copy_run(store, run_id, copy)
         journal_dir = journal_path(local_root(settings), run_id)
-        deliver_leftovers(copy, journal_dir, living_too=True, remove=False)
+        deliver_leftovers(copy, journal_dir, living_too=True, remove=False, any_target=True)
         yield copy
     finally:
         copy.close()

@@ -309,7 +309,7 @@ class TrainingSession:
             return self._context
         self._check_open()
         records.check_run_transition(self.run_id, self.status, status)
-        self.handle.stop_console()
+        self.handle.begin_end()
         try:
             if self._extensions:
                 self.flush()

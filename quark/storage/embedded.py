@@ -6,6 +6,8 @@ module and what it imports do without numpy until points are touched.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +19,12 @@ from quark.storage.embedded_records import EmbeddedRecords
 from quark.storage.index_db import IndexDb, IndexedRun
 from quark.storage.model import Batch
 from quark.storage.open_runs import MAX_OPEN_RUNS, OpenRuns
-from quark.storage.run_state import RUN_KINDS
 
 if TYPE_CHECKING:
     from quark.storage.embedded_documents import EmbeddedDocuments
-    from quark.storage.embedded_points import EmbeddedPoints
     from quark.storage.folder_blobs import FolderBlobs
+    from quark.storage.packed_points import PackedPoints
+    from quark.storage.sqlite_tables import SqlitePackedRun
 
 
 class EmbeddedStore:
@@ -30,11 +32,17 @@ class EmbeddedStore:
 
     Creating it touches no file; the folder is made by the first append. Threads may share it, and
     any number of processes may open the same folder. After a ``fork`` both sides may go on.
+
+    ``synced``: what an append or a change of documents took survives a loss of power when it
+    returns, and not only the end of the process; each then waits for the disk.
     """
 
-    def __init__(self, root: Path, *, max_open_runs: int = MAX_OPEN_RUNS) -> None:
+    def __init__(
+        self, root: Path, *, max_open_runs: int = MAX_OPEN_RUNS, synced: bool = False
+    ) -> None:
         self.root = Path(root).absolute()
-        self._runs = OpenRuns(self.root, max_open_runs)
+        self._synced = synced
+        self._runs = OpenRuns(self.root, max_open_runs, synced=synced)
         self._index = IndexDb(layout.index_path(self.root), str(layout.storage_dir(self.root)))
         self._records = EmbeddedRecords(self._runs, self._index)
 
@@ -43,10 +51,10 @@ class EmbeddedStore:
         return self._records
 
     @cached_property
-    def points(self) -> EmbeddedPoints:
-        from quark.storage.embedded_points import EmbeddedPoints  # numpy
+    def points(self) -> PackedPoints:
+        from quark.storage.packed_points import PackedPoints  # numpy
 
-        return EmbeddedPoints(self._runs)
+        return PackedPoints(self._packed_run)
 
     @cached_property
     def blobs(self) -> FolderBlobs:
@@ -58,7 +66,9 @@ class EmbeddedStore:
     def documents(self) -> EmbeddedDocuments:
         from quark.storage.embedded_documents import EmbeddedDocuments  # few runs need any
 
-        return EmbeddedDocuments(layout.documents_path(self.root), self._runs.check_open)
+        return EmbeddedDocuments(
+            layout.documents_path(self.root), self._runs.check_open, synced=self._synced
+        )
 
     @property
     def target(self) -> str:
@@ -70,7 +80,7 @@ class EmbeddedStore:
         with self._runs.use(batch.run_id) as run_db:
             applied = run_db.append(batch)
         # Also when all frames were known: the process may have died before it came here.
-        if any(record.kind in RUN_KINDS for record in batch.records):
+        if applied.run is not None:
             self._index.put([IndexedRun(applied.run, applied.version)])
         return applied.new_frame_count
 
@@ -92,3 +102,10 @@ class EmbeddedStore:
         self._index.close()
         if "documents" in self.__dict__:
             self.documents.close()
+
+    @contextmanager
+    def _packed_run(self, run_id: str) -> Iterator[SqlitePackedRun]:
+        from quark.storage.sqlite_tables import SqlitePackedRun  # with the first point
+
+        with self._runs.use(run_id) as run_db:
+            yield SqlitePackedRun(run_db)

@@ -34,8 +34,8 @@ class EmbeddedDocuments:
     The file is made by the first change.
     """
 
-    def __init__(self, path: Path, check_open: Callable[[], None]) -> None:
-        self._file = SqliteFile(path, DOCUMENTS_SCHEMA)
+    def __init__(self, path: Path, check_open: Callable[[], None], *, synced: bool = False) -> None:
+        self._file = SqliteFile(path, DOCUMENTS_SCHEMA, synced=synced)
         self._check_open = check_open
 
     def get(self, kind: str, name: str) -> Document | None:

@@ -8,6 +8,7 @@
       known_files.db           digests of files that were read before: see quark.catalog
       opening.lock             held for a moment by processes that open a run together
       blobs/ab/cd/<sha256>     payloads
+      outbox/                  payloads that a service has not got yet
       staging/                 held by processes that put versions of artifacts together
       sweeps/                  held by agents of sweeps for as long as they live
       runs/<run_id>/
@@ -22,6 +23,7 @@ from __future__ import annotations
 from pathlib import Path
 
 STORE_FOLDER = ".quark"
+OUTBOX = "outbox"
 
 
 def store_root(storage_dir: Path) -> Path:
@@ -44,6 +46,10 @@ def documents_path(root: Path) -> Path:
 
 def blobs_path(root: Path) -> Path:
     return root / "blobs"
+
+
+def outbox_path(root: Path) -> Path:
+    return root / OUTBOX
 
 
 def run_path(root: Path, run_id: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from quark.storage.axis import AxisStats, axis_stats, encode_axis
 from quark.storage.chunk import CHUNK_POINTS, ChunkStats, chunk_stats, encode_chunks
 from quark.storage.merge_plan import Group, Tail
+from quark.storage.run_tables import NewChunk, RunTables
 
 #: A chunk below this many points, at the end of its key, may be joined with what follows. A wide
 #: run's chunks are just above it, so that ten thousand of them are not packed again and again.
@@ -52,46 +52,27 @@ def pack_group(group: Group) -> PackedGroup:
     return PackedGroup(group.key_numbers.tolist(), slices, group.replaced)
 
 
-def write_groups(connection: sqlite3.Connection, groups: Iterable[PackedGroup]) -> None:
+def write_groups(tables: RunTables, groups: Iterable[PackedGroup]) -> None:
     """Write groups, and remove the chunks that they replace, inside of an open transaction."""
     for group in groups:
-        _remove(connection, group.replaced)
+        if group.replaced:
+            tables.remove_chunks([tail.chunk_id for tail in group.replaced])
+            tables.release_axes(Counter(tail.axis_id for tail in group.replaced))
         for piece in group.slices:
-            _write_slice(connection, group.key_numbers, piece)
+            _write_slice(tables, group.key_numbers, piece)
 
 
-def _write_slice(
-    connection: sqlite3.Connection, key_numbers: list[int], piece: _PackedSlice
-) -> None:
+def _write_slice(tables: RunTables, key_numbers: list[int], piece: _PackedSlice) -> None:
     is_small = piece.point_count < SMALL_CHUNK_POINTS
     if not is_small:
         # What comes before a large chunk is no key's end any more.
-        connection.executemany(
-            "UPDATE chunk SET is_tail = 0 WHERE is_tail = 1 AND key_id = ?",
-            [(number,) for number in key_numbers],
-        )
-    axis_id = connection.execute(
-        "INSERT INTO axis (use_count, step_min, step_max, epoch_min, epoch_max, time_min_us, "
-        "time_max_us, last_step, last_epoch, last_time_us, is_ordered, body) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (len(key_numbers), *piece.axis_stats, piece.axis),
-    ).lastrowid
-    connection.executemany(
-        "INSERT INTO chunk (key_id, axis_id, point_count, nonfinite_count, minimum, maximum, "
-        "total, last, is_tail, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        tables.end_tails(key_numbers)
+    axis_id = tables.add_axis(len(key_numbers), piece.axis_stats, piece.axis)
+    chunks = zip(key_numbers, piece.chunk_stats, piece.chunks, strict=True)
+    tables.add_chunks(
+        axis_id,
         (
-            (number, axis_id, piece.point_count, *stats, is_small, chunk)
-            for number, stats, chunk in zip(
-                key_numbers, piece.chunk_stats, piece.chunks, strict=True
-            )
+            NewChunk(number, piece.point_count, stats, is_small, chunk)
+            for number, stats, chunk in chunks
         ),
     )
-
-
-def _remove(connection: sqlite3.Connection, tails: list[Tail]) -> None:
-    connection.executemany("DELETE FROM chunk WHERE id = ?", [(tail.chunk_id,) for tail in tails])
-    for axis_id, use_count in Counter(tail.axis_id for tail in tails).items():
-        connection.execute(
-            "UPDATE axis SET use_count = use_count - ? WHERE id = ?", (use_count, axis_id)
-        )
-        connection.execute("DELETE FROM axis WHERE id = ? AND use_count <= 0", (axis_id,))

@@ -26,8 +26,9 @@ class _Entry:
 class OpenRuns:
     """Opens run files when they are needed and closes those not used for longest. Owns them."""
 
-    def __init__(self, root: Path, max_open: int = MAX_OPEN_RUNS) -> None:
+    def __init__(self, root: Path, max_open: int = MAX_OPEN_RUNS, *, synced: bool = False) -> None:
         self.root = root
+        self._synced = synced
         self._max_open = max_open
         self._is_closed = False
         self._reset()
@@ -56,7 +57,7 @@ class OpenRuns:
             entry = self._entries.get(run_id)
             if entry is None:
                 path = layout.run_db_path(self.root, run_id)
-                entry = self._entries[run_id] = _Entry(RunDb(path, run_id))
+                entry = self._entries[run_id] = _Entry(RunDb(path, run_id, synced=self._synced))
             entry.user_count += 1
             self._entries.move_to_end(run_id)
             surplus = self._take_surplus()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ from quark.errors import DamagedFileError
 from quark.storage.axis import Axis, decode_axis
 from quark.storage.chunk import decode_chunk
 from quark.storage.model import KeyStats
+from quark.storage.run_tables import RunTables
 from quark.storage.selection import Selection
 
 if TYPE_CHECKING:
@@ -46,34 +46,18 @@ class ChunkRow(NamedTuple):
         )
 
 
-_CHUNK_ROWS = """
-SELECT chunk.id, axis_id, point_count, nonfinite_count, minimum, maximum, total, last,
-       step_min, step_max, epoch_min, epoch_max, is_ordered
-FROM chunk JOIN axis ON axis.id = axis_id WHERE key_id = ? ORDER BY chunk.id
-"""
-
-_STATS = """
-SELECT totals.key_id, totals.point_count, totals.nonfinite_count, totals.step_min, totals.step_max,
-       axis.last_step, axis.last_epoch, axis.last_time_us, chunk.last
-FROM (SELECT key_id, sum(point_count) AS point_count, sum(nonfinite_count) AS nonfinite_count,
-             min(step_min) AS step_min, max(step_max) AS step_max, max(chunk.id) AS last_id
-      FROM chunk JOIN axis ON axis.id = axis_id GROUP BY key_id) AS totals
-JOIN chunk ON chunk.id = totals.last_id JOIN axis ON axis.id = chunk.axis_id
-"""
-
-
 class PackedReader:
     """Reads chunks of one run inside one transaction; axes that keys share are unpacked once."""
 
-    def __init__(self, connection: sqlite3.Connection, run_id: str, *, steps_only: bool) -> None:
-        self._connection = connection
+    def __init__(self, tables: RunTables, run_id: str, *, steps_only: bool) -> None:
+        self._tables = tables
         self._run_id = run_id
         self._steps_only = steps_only
         self._axes: dict[int, Axis] = {}
 
     def rows(self, key_number: int, chosen: Selection) -> list[ChunkRow]:
         """Return the key's chunks that may hold selected points, in order of arrival."""
-        found = map(ChunkRow._make, self._connection.execute(_CHUNK_ROWS, (key_number,)))
+        found = map(ChunkRow._make, self._tables.chunk_rows(key_number))
         return [row for row in found if row.may_hold(chosen)]
 
     def values(self, key: str, rows: Sequence[ChunkRow]) -> Iterator[Float64Array]:
@@ -82,9 +66,10 @@ class PackedReader:
         Raises:
             DamagedFileError: One of them is damaged.
         """
-        for row in rows:
+        bodies = self._tables.chunk_bodies([row.id for row in rows])
+        for row, body in zip(rows, bodies, strict=True):
             try:
-                values = decode_chunk(self._body("chunk", row.id))
+                values = decode_chunk(body)
                 if len(values) != row.point_count:
                     raise DamagedFileError(f"It holds {len(values)} values.")
             except DamagedFileError as error:
@@ -97,11 +82,13 @@ class PackedReader:
         Raises:
             DamagedFileError: One of them is damaged.
         """
+        unknown = dict.fromkeys(row.axis_id for row in rows if row.axis_id not in self._axes)
+        bodies = self._tables.axis_bodies(list(unknown))
         for row in rows:
             axis = self._axes.get(row.axis_id)
             if axis is None:
                 try:
-                    axis = decode_axis(self._body("axis", row.axis_id), steps_only=self._steps_only)
+                    axis = decode_axis(next(bodies), steps_only=self._steps_only)
                     if len(axis.step) != row.point_count:
                         raise DamagedFileError(f"It holds {len(axis.step)} rows.")
                 except DamagedFileError as error:
@@ -109,12 +96,6 @@ class PackedReader:
                     raise self._damaged(key, row, what, error) from error
                 self._axes[row.axis_id] = axis
             yield axis
-
-    def _body(self, table: str, row_id: int) -> bytes:
-        row = self._connection.execute(
-            f"SELECT body FROM {table} WHERE id = ?", (row_id,)
-        ).fetchone()
-        return bytes(row[0]) if row is not None else b""
 
     def _damaged(
         self, key: str, row: ChunkRow, what: str, error: DamagedFileError
@@ -126,7 +107,7 @@ class PackedReader:
         )
 
 
-def packed_stats(connection: sqlite3.Connection, names: Sequence[str]) -> dict[int, KeyStats]:
+def packed_stats(tables: RunTables, names: Sequence[str]) -> dict[int, KeyStats]:
     """Return the stats of every key that has chunks, by key number."""
     return {
         number: KeyStats(
@@ -142,5 +123,5 @@ def packed_stats(connection: sqlite3.Connection, names: Sequence[str]) -> dict[i
         )
         for (
             number, count, nonfinite, step_min, step_max, last_step, last_epoch, last_time_us, last,
-        ) in connection.execute(_STATS)
+        ) in tables.packed_stats()
     }  # fmt: skip

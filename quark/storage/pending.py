@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from quark.errors import DamagedFileError
 from quark.storage.axis import Axis, joined, step_or_none
 from quark.storage.model import NO_STEP, KeyStats
+from quark.storage.run_tables import RunTables
 from quark.storage.segment import SegmentBlock, decode_segment
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ class Piece(NamedTuple):
     value: Float64Array
 
 
-def pending_segments(connection: sqlite3.Connection, run_id: str) -> Iterator[list[SegmentBlock]]:
+def pending_segments(tables: RunTables, run_id: str) -> Iterator[list[SegmentBlock]]:
     """Yield the blocks of each pending segment.
 
     Raises:
         DamagedFileError: A segment is damaged.
     """
-    for segment_id, body in connection.execute("SELECT id, body FROM segment ORDER BY id"):
+    for segment_id, body in tables.segments():
         try:
             yield decode_segment(body)
         except DamagedFileError as error:
@@ -42,11 +42,11 @@ def pending_segments(connection: sqlite3.Connection, run_id: str) -> Iterator[li
 
 
 def pending_pieces(
-    connection: sqlite3.Connection, run_id: str, key_numbers: Collection[int]
+    tables: RunTables, run_id: str, key_numbers: Collection[int]
 ) -> dict[int, list[Piece]]:
     """Return what is pending of each key, one piece a segment that holds it."""
     pieces: dict[int, list[Piece]] = defaultdict(list)
-    for blocks in pending_segments(connection, run_id):
+    for blocks in pending_segments(tables, run_id):
         axes: dict[int, Axis] = {}
         for number in key_numbers:
             found = [
@@ -68,10 +68,10 @@ def pending_pieces(
     return pieces
 
 
-def pending_stats(connection: sqlite3.Connection, run_id: str, key_count: int) -> PendingStats:
+def pending_stats(tables: RunTables, run_id: str, key_count: int) -> PendingStats:
     """Look at every pending point of every key at once."""
     stats = PendingStats(key_count)
-    for blocks in pending_segments(connection, run_id):
+    for blocks in pending_segments(tables, run_id):
         # Of a key that is in several blocks, the frame with the highest number came last.
         for block in sorted(blocks, key=lambda block: int(block.seq()[-1])):
             stats.add(block)

@@ -18,7 +18,7 @@ from quark.records import RunRecord
 from quark.records.codec import encode_body
 from quark.storage.admission import new_blocks, new_records
 from quark.storage.model import Batch, EncodedRecord, PointBlock
-from quark.storage.run_state import apply_records, decode_run
+from quark.storage.run_state import RUN_KINDS, apply_records, decode_run
 from quark.storage.sqlite_file import SqliteFile
 from quark.storage.sqlite_open import Schema
 
@@ -65,19 +65,20 @@ RUN_SCHEMA = Schema(
 
 
 class Applied(NamedTuple):
-    """What an append did, and the run's row after it; ``version`` counts the row's changes."""
+    """What an append did, and the run's row after it if the batch has records of the run itself;
+    ``version`` counts the row's changes."""
 
     new_frame_count: int
-    run: RunRecord
+    run: RunRecord | None
     version: int
 
 
 class RunDb:
     """The file of one run. Owns its connections."""
 
-    def __init__(self, path: Path, run_id: str) -> None:
+    def __init__(self, path: Path, run_id: str, *, synced: bool = False) -> None:
         self.run_id = run_id
-        self.file = SqliteFile(path, RUN_SCHEMA)
+        self.file = SqliteFile(path, RUN_SCHEMA, synced=synced)
         self._segments: SegmentWriter | None = None  # of whoever holds the writing transaction
 
     @contextmanager
@@ -116,7 +117,8 @@ class RunDb:
         """Return the last frame applied from the writer, 0 if none or if there is no run."""
         try:
             with self.file.reading() as connection:
-                return _select_position(connection, writer_id) or 0
+                writer = _select_writer(connection, writer_id)
+                return 0 if writer is None else writer[1]
         except FileNotFoundError:
             return 0
 
@@ -139,21 +141,31 @@ class RunDb:
         self.file.close()
 
     def _apply(self, connection: sqlite3.Connection, batch: Batch) -> Applied:
-        known_position = _select_position(connection, batch.writer_id)
-        position = known_position or 0
-        before, version = _select_run(connection) or (None, 0)
+        writer = _select_writer(connection, batch.writer_id)
+        position = 0 if writer is None else writer[1]
         records = new_records(batch, position)
+        run, version = None, 0
+        # Most batches are points of a writer that is known, and so is its run then.
+        if writer is None or any(record.kind in RUN_KINDS for record in batch.records):
+            run, version = self._apply_to_run(connection, records)
+        writer_number = _move_writer(connection, batch, writer)
+        if records:
+            _insert_records(connection, writer_number, records)
+        self._insert_points(connection, writer_number, new_blocks(batch, position))
+        new_frame_count = max(0, batch.last_seq - max(position, batch.first_seq - 1))
+        return Applied(new_frame_count, run, version)
+
+    def _apply_to_run(
+        self, connection: sqlite3.Connection, records: list[EncodedRecord]
+    ) -> tuple[RunRecord, int]:
+        before, version = _select_run(connection) or (None, 0)
         after = apply_records(before, self.run_id, records)
         if after is None:
             raise self._not_found()
         if after is not before:
             version += 1
             _replace_run(connection, after, version)
-        writer_number = _move_writer(connection, batch, known_position)
-        _insert_records(connection, writer_number, records)
-        self._insert_points(connection, writer_number, new_blocks(batch, position))
-        new_frame_count = max(0, batch.last_seq - max(position, batch.first_seq - 1))
-        return Applied(new_frame_count, after, version)
+        return after, version
 
     def _insert_points(
         self, connection: sqlite3.Connection, writer_number: int, blocks: list[PointBlock]
@@ -186,9 +198,12 @@ def _select_run(connection: sqlite3.Connection) -> tuple[RunRecord, int] | None:
     return decode_run(run_id, body, timestamp), version
 
 
-def _select_position(connection: sqlite3.Connection, writer_id: str) -> int | None:
-    row = connection.execute("SELECT position FROM writer WHERE name = ?", (writer_id,)).fetchone()
-    return None if row is None else int(row[0])
+def _select_writer(connection: sqlite3.Connection, writer_id: str) -> tuple[int, int] | None:
+    """Return the writer's number and position."""
+    row: tuple[int, int] | None = connection.execute(
+        "SELECT id, position FROM writer WHERE name = ?", (writer_id,)
+    ).fetchone()
+    return row
 
 
 def _replace_run(connection: sqlite3.Connection, run: RunRecord, version: int) -> None:
@@ -199,19 +214,21 @@ def _replace_run(connection: sqlite3.Connection, run: RunRecord, version: int) -
     )
 
 
-def _move_writer(connection: sqlite3.Connection, batch: Batch, position: int | None) -> int:
+def _move_writer(
+    connection: sqlite3.Connection, batch: Batch, writer: tuple[int, int] | None
+) -> int:
     """Set the writer's position and return its number; the first writer is number 0."""
-    if position is None:
-        connection.execute(
+    if writer is None:
+        added = connection.execute(
             "INSERT INTO writer (id, name, position) SELECT count(*), ?, ? FROM writer",
             (batch.writer_id, batch.last_seq),
-        )
-    elif batch.last_seq > position:
-        connection.execute(
-            "UPDATE writer SET position = ? WHERE name = ?", (batch.last_seq, batch.writer_id)
-        )
-    row = connection.execute("SELECT id FROM writer WHERE name = ?", (batch.writer_id,)).fetchone()
-    return int(row[0])
+        ).lastrowid
+        assert added is not None
+        return added
+    number, position = writer
+    if batch.last_seq > position:
+        connection.execute("UPDATE writer SET position = ? WHERE id = ?", (batch.last_seq, number))
+    return number
 
 
 def _insert_records(

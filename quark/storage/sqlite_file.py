@@ -37,9 +37,15 @@ class SqliteFile:
     """
 
     def __init__(
-        self, path: Path, schema: Schema, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+        self,
+        path: Path,
+        schema: Schema,
+        *,
+        busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+        synced: bool = False,
     ) -> None:
         self.path = path
+        self._synced = synced
         self._schema = schema
         self._busy_timeout_seconds = busy_timeout_seconds
         self._reset()
@@ -171,6 +177,7 @@ class SqliteFile:
                 self._schema,
                 create=create,
                 busy_timeout_seconds=self._busy_timeout_seconds,
+                synced=self._synced,
             )
             self._writer_identity = self._file_identity()
         return self._writer

@@ -29,9 +29,16 @@ class Schema:
 
 
 def open_writer(
-    path: Path, schema: Schema, *, create: bool, busy_timeout_seconds: float
+    path: Path,
+    schema: Schema,
+    *,
+    create: bool,
+    busy_timeout_seconds: float,
+    synced: bool = False,
 ) -> sqlite3.Connection:
     """Open ``path`` for writing and bring it to the current schema.
+
+    ``synced``: each transaction survives a loss of power, and costs a wait for the disk.
 
     Raises:
         SchemaMigrationError: It was written by a newer Quark.
@@ -41,7 +48,7 @@ def open_writer(
     try:
         # auto_vacuum counts only before the first page is written.
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
         _set_journal(connection, "DELETE" if is_network_path(path) else "WAL", busy_timeout_seconds)
         if _version(connection, path, schema) < schema.version:
             _migrate(connection, path, schema)

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from quark.cli.main import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, cli, run
-from quark.errors import RunNotFoundError
+from quark.errors import AuthenticationError, PermissionDeniedError, RunNotFoundError
 
 
 class Refused(click.ClickException):
@@ -47,6 +47,16 @@ def unknown_run() -> None:
 
 
 @faulty.command()
+def bad_key() -> None:
+    raise AuthenticationError("The user key is not valid.")
+
+
+@faulty.command()
+def forbidden() -> None:
+    raise PermissionDeniedError("This needs the scope 'write'.")
+
+
+@faulty.command()
 def interrupted() -> None:
     raise KeyboardInterrupt
 
@@ -71,6 +81,8 @@ def buggy() -> None:
         pytest.param(
             ["unknown-run"], EXIT_FAILED, "There is no run 'run_x' here.", id="quark-error"
         ),
+        pytest.param(["bad-key"], EXIT_REFUSED, "key is not valid", id="bad-key"),
+        pytest.param(["forbidden"], EXIT_REFUSED, "needs the scope", id="forbidden"),
         pytest.param(["interrupted"], EXIT_FAILED, "Aborted", id="ctrl-c"),
         pytest.param(["picky", "three"], EXIT_FAILED, "three", id="wrong-argument"),
         pytest.param(["picky"], EXIT_FAILED, "NUMBER", id="missing-argument"),

@@ -5,15 +5,44 @@ What cannot be started here is skipped with the reason, and ``.ci/run`` installs
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from quark.storage.protocols import Store
-from tests.storage.blob_stores import StoreWithObjects
+from tests.storage.blob_stores import store_over_http_with_objects, store_with_objects
+from tests.storage.http_stores import store_over_http
+from tests.storage.joined_stores import fleet_store, joined_store
+from tests.storage.postgres_stores import (
+    merging_postgres_store,
+    postgres_store,
+    shared_database,
+)
+from tests.support.servers.chdb import chdb
+from tests.support.servers.clickhouse import clickhouse
 from tests.support.servers.moto import moto
+from tests.support.servers.object_store import VARIABLES
 from tests.support.servers.rclone import rclone
 
 SERVER_STORES: dict[str, Callable[[Path], Store]] = {
-    "blobs-moto": lambda tmp_path: StoreWithObjects(moto().bucket()),
-    "blobs-rclone": lambda tmp_path: StoreWithObjects(rclone().bucket()),
+    "postgresql": postgres_store,
+    "postgresql-merged": merging_postgres_store,
+    "clickhouse": lambda tmp_path: joined_store(clickhouse(), tmp_path),
+    "clickhouse-chdb": lambda tmp_path: joined_store(chdb(), tmp_path),
+    "fleet": lambda tmp_path: fleet_store(clickhouse(), tmp_path),
+    "blobs-moto": lambda tmp_path: store_with_objects(moto(), tmp_path),
+    "blobs-rclone": lambda tmp_path: store_with_objects(rclone(), tmp_path),
+    "http-moto": lambda tmp_path: store_over_http_with_objects(moto()),
+    "http-rclone": lambda tmp_path: store_over_http_with_objects(rclone()),
+    "http-postgresql": lambda tmp_path: store_over_http(db_url=shared_database()),
+    "http-clickhouse": lambda tmp_path: store_over_http(points_url=clickhouse().url()),
+    "http-fleet": lambda tmp_path: _fleet_over_http(),
 }
+
+
+def _fleet_over_http() -> Store:
+    """Return a store behind a service that keeps nothing itself."""
+    os.environ.update(VARIABLES)  # where a service finds an object store's credentials
+    return store_over_http(
+        db_url=shared_database(), points_url=clickhouse().url(), blobs_url=moto().url("fleet")
+    )

@@ -5,6 +5,7 @@ Nothing below ``read_points`` may import Quark; it is written from docs/formats.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import struct
@@ -15,13 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quark.persistence.wire_batch import encode_batch
+from quark.persistence.wire_series import encode_series
 from quark.storage import layout
 from quark.storage.embedded import EmbeddedStore
 from quark.storage.embedded_documents import DOCUMENTS_SCHEMA
 from quark.storage.index_db import INDEX_SCHEMA
+from quark.storage.memory import MemoryStore
 from quark.storage.run_db import RUN_SCHEMA
 from quark.storage.sqlite_open import Schema
-from tests.storage.building import block, create_run, log, points_of
+from tests.storage.building import batch, block, create_run, log, points_of, record
 
 FORMATS = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 WRAP = 2**64
@@ -128,6 +132,117 @@ def read_segment(body: bytes, key_id: int, writers: dict[int, str]) -> list[tupl
             found += zip([writers[writer]] * rows, *columns, mine, strict=True)
     assert content == b""
     return sorted(found, key=lambda point: point[1])
+
+
+def read_batch(blob: bytes) -> dict[str, Any]:
+    """Return what a batch on the wire holds."""
+    content = read_blob(blob, b"QWB1")
+    first, last, follows, run_size, writer_size, blocks, records = struct.unpack_from(
+        "<qqqHHII", content
+    )
+    content = content[36:]
+    run_id, content = content[:run_size].decode(), content[run_size:]
+    writer_id, content = content[:writer_size].decode(), content[writer_size:]
+    found_rows: list[tuple[Any, ...]] = []
+    for _ in range(blocks):
+        rows, keys, names_size, size = struct.unpack_from("<IIIB", content)
+        names = json.loads(content[13 : 13 + names_size])
+        content = content[13 + names_size :]
+        columns = []
+        for _ in range(4 if rows else 0):
+            column, content = read_column(content, rows)
+            columns.append(column)
+        letter = {4: "f", 8: "d"}[size]
+        values = struct.unpack_from(f"<{rows * keys}{letter}", content)
+        content = content[rows * keys * size :]
+        for row, place in enumerate(zip(*columns, strict=True)):
+            found_rows.append((*place, dict(zip(names, values[row * keys :], strict=False))))
+    found_records = []
+    for _ in range(records):
+        seq, ordinal, kind_size, flags, step, epoch, time_us, size = struct.unpack_from(
+            "<qIHBqqqI", content
+        )
+        content = content[43:]
+        kind, content = content[:kind_size].decode(), content[kind_size:]
+        body, content = json.loads(content[:size]), content[size:]
+        place = (step if flags & 1 else None, epoch if flags & 2 else None)
+        found_records.append((seq, ordinal, kind, *place, time_us, body))
+    assert content == b""
+    return {
+        "run": run_id,
+        "writer": writer_id,
+        "frames": (first, last, follows),
+        "rows": found_rows,
+        "records": found_records,
+    }
+
+
+def read_series(blob: bytes) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the points of every series on the wire: writer, columns, value."""
+    content = read_blob(blob, b"QWS1")
+    (size,) = struct.unpack_from("<I", content)
+    described, content = json.loads(content[4 : 4 + size]), content[4 + size :]
+    found = {}
+    for one in described:
+        columns = []
+        for name in one["columns"]:
+            column, content = read_column(content, one["count"])
+            columns.append([one["writers"][n] for n in column] if name == "writer" else column)
+        letter = {4: "f", 8: "d"}[one["value_bytes"]]
+        values = struct.unpack_from(f"<{one['count']}{letter}", content)
+        content = content[one["count"] * one["value_bytes"] :]
+        found[one["key"]] = list(zip(*columns, values, strict=True))
+    assert content == b""
+    return found
+
+
+def test_a_batch_on_the_wire_can_be_read_by_its_description_alone() -> None:
+    rows = [(2, 5, None, 10**15, [0.1, 1.0]), (3, None, 7, 10**15 + 9, [-0.0, float("inf")])]
+    single = [(4, step, 0, 10**15 + step, [0.5]) for step in range(300)]
+    content = (
+        block(["train/loss", "ä"], rows),
+        block(["a"], single),
+        record(2, message="x", step=3),
+        record(4, "console_line", ordinal=1, epoch=2, stream="stdout", text="ö"),
+    )
+
+    read = read_batch(encode_batch(batch(2, 5, *content, run_id="run-ü", writer_id="w1"), 1))
+
+    assert (read["run"], read["writer"], read["frames"]) == ("run-ü", "w1", (2, 5, 1))
+    expected = [
+        (2, 5, NONE, 10**15, {"train/loss": 0.1, "ä": 1.0}),
+        (3, NONE, 7, 10**15 + 9, {"train/loss": -0.0, "ä": float("inf")}),
+        *((4, step, 0, 10**15 + step, {"a": 0.5}) for step in range(300)),
+    ]
+    assert read["rows"] == expected
+    assert [(*one[:5], one[6].get("message"), one[6].get("text")) for one in read["records"]] == [
+        (2, 0, "event", 3, None, "x", None),
+        (4, 1, "console_line", None, 2, None, "ö"),
+    ]
+    assert read_batch(encode_batch(batch(1, 1)))["frames"] == (1, 1, -1)
+
+
+def test_series_on_the_wire_can_be_read_by_their_description_alone() -> None:
+    store = MemoryStore()
+    create_run(store)
+    log(store, block(["a", "b"], [(1, 5, None, 10**15, [0.1, 2.0]), (2, 6, 1, 10**15, [1.5, 3.0])]))
+    log(store, block(["a"], [(1, None, None, 10**15, [4.0])]), writer_id="w2")
+
+    read = read_series(
+        encode_series(store.points.many_series("run-1", ["a", "b", "none"]).values())
+    )
+    short = store.points.series("run-1", "b", columns="step_value")
+
+    assert read == {
+        "a": [
+            ("w1", 1, 5, NONE, 10**15, 0.1),
+            ("w1", 2, 6, 1, 10**15, 1.5),
+            ("w2", 1, NONE, NONE, 10**15, 4.0),
+        ],
+        "b": [("w1", 1, 5, NONE, 10**15, 2.0), ("w1", 2, 6, 1, 10**15, 3.0)],
+        "none": [],
+    }
+    assert read_series(encode_series([short])) == {"b": [(5, 2.0), (6, 3.0)]}
 
 
 @pytest.mark.parametrize("merging", ["pending", "merged", "both"])

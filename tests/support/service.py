@@ -15,6 +15,8 @@ from quark.persistence.http_store import HttpStore
 from quark.persistence.service_client import ServiceClient
 from quark.service.app import create_app
 from quark.service.config import ServiceConfig
+from quark.service.guards.protocol import uvicorn_options
+from tests.support.identity import first_key
 
 _numbers = itertools.count(1)
 
@@ -41,9 +43,7 @@ def running_service(config: ServiceConfig) -> Iterator[RunningService]:
             app,
             host=config.host,
             port=config.port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=10,
+            **{**uvicorn_options(config), "timeout_graceful_shutdown": 10},
         )
     )
     thread = threading.Thread(target=server.run, name="test-service", daemon=True)
@@ -54,7 +54,7 @@ def running_service(config: ServiceConfig) -> Iterator[RunningService]:
         pause.wait(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield RunningService(f"http://{config.host}:{port}", None)
+        yield RunningService(f"http://{config.host}:{port}", first_key(app))
     finally:
         server.should_exit = True
         thread.join(30)

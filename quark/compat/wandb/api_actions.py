@@ -114,10 +114,11 @@ class RunActions:
         name = "/".join("__" if part == os.pardir else part for part in Path(name).parts)
         with reading(self._where, self._record.id) as store:
             folder = store.run_dir(self._record.id)
-        if folder is None:
-            raise CommError("The store keeps no files of runs.")
         try:
-            copy_file(source, folder / _FILES / name)
+            if folder is not None:
+                copy_file(source, folder / _FILES / name)
+            else:
+                _send(self._where, self._record, source, name)
         except OSError as error:
             raise CommError(f"{source} was not put into the run: {error.strerror}.") from error
         return self.file(name)
@@ -144,3 +145,14 @@ class RunActions:
         """Return a name as W&B's server has it: ``createdAt`` for ``created_at``."""
         first, *rest = string.split("_")
         return first + "".join(word.title() for word in rest)
+
+
+def _send(where: QuarkSettings, record: RunRecord, source: Path, name: str) -> None:
+    """Give a file to a store that keeps no folders."""
+    from quark.compat.wandb.sent_files import send
+    from quark.session.reading import context_of
+    from quark.session.resolve import open_for_writing
+
+    source.open("rb").close()  # who cannot read it is told so
+    with open_for_writing(context_of(record, where)) as handle:
+        send(handle, [(source, name)])

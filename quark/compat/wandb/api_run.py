@@ -26,7 +26,9 @@ from quark.compat.wandb.summary_reading import FULL_MARK, summary_with_clock, wi
 from quark.compat.wandb.symbols import refuse_attribute
 from quark.pipeline.recovery import PROCESS_LOST
 from quark.records import ConsoleLineRecord, EventRecord, RunRecord, RunStatus
+from quark.session.places import local_root
 from quark.settings import Settings as QuarkSettings
+from quark.storage.layout import run_path
 from quark.storage.model import RecordFilter
 
 _KILLED = (PROCESS_LOST, "SIGTERM")
@@ -248,10 +250,10 @@ class ApiRun(RunHistory, RunActions, RunArtifactQueries):
 
     def _folder(self) -> Path | None:
         with reading(self._where) as store:
-            return store.run_dir(self.id)
+            return store.run_dir(self.id) or run_path(local_root(self._where), self.id)
 
     def _files(self) -> RunFiles:
-        return RunFiles(self.id, self._reading)
+        return RunFiles(self.id, self._reading, run_path(local_root(self._where), self.id))
 
     # -- changing it -------------------------------------------------------------------------
 

@@ -25,13 +25,18 @@ class RunFiles:
     """Files of a run by their path below ``run.dir``, as they were when this was made.
 
     A :class:`~quark.compat.wandb.data_types.base.Source`. ``read`` gives the store while it is
-    needed.
+    needed; ``run_dir`` is the run's folder on this machine, for a store that has none.
     """
 
-    def __init__(self, run_id: str, read: Callable[[], AbstractContextManager[Store]]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        read: Callable[[], AbstractContextManager[Store]],
+        run_dir: Path | None = None,
+    ) -> None:
         self._read = read
         with read() as store:
-            run_dir = store.run_dir(run_id)
+            run_dir = store.run_dir(run_id) or run_dir
             records = store.records.read(ArtifactRecord, run_id)
         self.folder = None if run_dir is None else run_dir / FILES
         self._kept: dict[str, KeptFile] = {}

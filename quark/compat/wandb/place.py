@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,8 @@ from quark.compat.wandb.environment import process_settings
 from quark.compat.wandb.errors import InvalidSettingError
 from quark.compat.wandb.settings import Settings
 from quark.compat.wandb.term import warn_once
-from quark.errors import SettingsError
+from quark.errors import SessionStoreError, SettingsError
+from quark.persistence.open import with_own_workspace
 from quark.settings import Settings as QuarkSettings
 
 
@@ -37,7 +39,10 @@ def quark_settings(wanted: Settings) -> QuarkSettings:
     if wanted.mode == "offline" and (base.persistence_url or "").startswith("http"):
         changes["mode"] = "offline"
     try:
-        return replace(base, **changes)
+        where = replace(base, **changes)
+        with contextlib.suppress(SessionStoreError):  # who reads or writes is told so
+            where = with_own_workspace(where)
+        return where
     except SettingsError as error:
         raise InvalidSettingError(str(error)) from error
 

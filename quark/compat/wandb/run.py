@@ -209,6 +209,9 @@ class Run(RunSaving, RunArtifacts):
             )
         except (OSError, SchemaValidationError) as error:  # copies: the run itself is stored
             self._session.handle.faults.record("a run's files could not be described", error)
+        from quark.compat.wandb.sent_files import send_files
+
+        send_files(self._session.handle)
 
     def _note_uses(self) -> None:
         """Have the report say what was used so far that is not quite W&B's."""

@@ -18,8 +18,8 @@ from typing import Any
 from quark.clock import Clock, format_timestamp
 from quark.errors import SchemaValidationError, SessionStoreError
 from quark.ids import random_id
-from quark.service.guards.rates import TokenBuckets
 from quark.service.identity.model import Actor
+from quark.service.rates import TokenBuckets
 from quark.storage.documents import DocumentChange
 from quark.storage.protocols import DocumentStore
 

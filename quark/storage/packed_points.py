@@ -1,32 +1,39 @@
-"""Points in the embedded store: packed chunks, and behind them what is still pending."""
+"""A run's points: packed chunks, and behind them what is still pending. In any database."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quark.clock import SYSTEM_CLOCK, Clock
 from quark.errors import SchemaValidationError
 from quark.storage.axis import Axis, joined
-from quark.storage.embedded_buckets import bucket_points, read_buckets
 from quark.storage.merge import merge_run
 from quark.storage.model import EVERYTHING, Buckets, Columns, KeyStats, Series, StepRange
-from quark.storage.open_runs import OpenRuns
 from quark.storage.packed import ChunkRow, PackedReader, packed_stats
+from quark.storage.packed_buckets import bucket_points, read_buckets
 from quark.storage.pending import Piece, pending_pieces, pending_stats
+from quark.storage.run_tables import PackedRun, RunTables
 from quark.storage.selection import Selection, selection
 
 if TYPE_CHECKING:
     from quark.storage.model import Int64Array
 
 
-class EmbeddedPoints:
-    """A :class:`~quark.storage.protocols.PointStore` over the runs' files."""
+class PackedPoints:
+    """A :class:`~quark.storage.protocols.PointStore` of packed runs, which ``use`` gives by id."""
 
-    def __init__(self, runs: OpenRuns) -> None:
-        self._runs = runs
+    def __init__(
+        self,
+        use: Callable[[str], AbstractContextManager[PackedRun]],
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._use = use
+        self._clock = clock
 
     def series(
         self, run_id: str, key: str, steps: StepRange = EVERYTHING, *, columns: Columns = "all"
@@ -43,11 +50,11 @@ class EmbeddedPoints:
     ) -> dict[str, Series]:
         chosen = selection(steps)
         steps_only = columns == "step_value" and chosen.epoch is None
-        with self._runs.use(run_id) as run_db, run_db.reading() as connection:
-            numbers = _numbers(connection, keys)
-            pending = pending_pieces(connection, run_id, numbers.values())
-            reader = PackedReader(connection, run_id, steps_only=steps_only)
-            writers = _writers(connection)
+        with self._use(run_id) as run, run.reading() as tables:
+            numbers = _numbers(tables, keys)
+            pending = pending_pieces(tables, run_id, numbers.values())
+            reader = PackedReader(tables, run_id, steps_only=steps_only)
+            writers = tables.writers()
             series = {}
             for key in keys:
                 number = numbers.get(key, -1)
@@ -66,18 +73,18 @@ class EmbeddedPoints:
         if chosen.epoch is not None or chosen.limit is not None:
             series = self.series(run_id, key, steps, columns="step_value")
             return bucket_points(key, series.step, series.value, bucket_count)
-        with self._runs.use(run_id) as run_db, run_db.reading() as connection:
-            number = _numbers(connection, [key]).get(key, -1)
-            pending = pending_pieces(connection, run_id, [number]).get(number, [])
-            reader = PackedReader(connection, run_id, steps_only=True)
+        with self._use(run_id) as run, run.reading() as tables:
+            number = _numbers(tables, [key]).get(key, -1)
+            pending = pending_pieces(tables, run_id, [number]).get(number, [])
+            reader = PackedReader(tables, run_id, steps_only=True)
             rows = reader.rows(number, chosen)
             return read_buckets(reader, key, rows, pending, bucket_count, chosen.step)
 
     def keys(self, run_id: str) -> dict[str, KeyStats]:
-        with self._runs.use(run_id) as run_db, run_db.reading() as connection:
-            names = [row[0] for row in connection.execute("SELECT name FROM key ORDER BY id")]
-            packed = packed_stats(connection, names)
-            pending = pending_stats(connection, run_id, len(names)).by_number(names)
+        with self._use(run_id) as run, run.reading() as tables:
+            names = tables.key_names()
+            packed = packed_stats(tables, names)
+            pending = pending_stats(tables, run_id, len(names)).by_number(names)
         stats = (_added(packed.get(n), pending.get(n)) for n in range(len(names)))
         return {each.key: each for each in stats if each is not None}
 
@@ -88,19 +95,12 @@ class EmbeddedPoints:
             DamagedFileError: Something pending was damaged; it has been set aside, and all else
                 is packed.
         """
-        with self._runs.use(run_id) as run_db:
-            merge_run(run_db, final=final)
+        with self._use(run_id) as run:
+            merge_run(run, final=final, clock=self._clock)
 
 
-def _numbers(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, int]:
-    numbers = {}
-    for key in keys:
-        if not _is_utf8(key):
-            continue
-        row = connection.execute("SELECT id FROM key WHERE name = ?", (key,)).fetchone()
-        if row is not None:
-            numbers[key] = int(row[0])
-    return numbers
+def _numbers(tables: RunTables, keys: Sequence[str]) -> dict[str, int]:
+    return tables.key_numbers([key for key in keys if _is_utf8(key)])
 
 
 def _is_utf8(key: str) -> bool:
@@ -109,10 +109,6 @@ def _is_utf8(key: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _writers(connection: sqlite3.Connection) -> tuple[str, ...]:
-    return tuple(row[0] for row in connection.execute("SELECT name FROM writer ORDER BY id"))
 
 
 def _newest_first(

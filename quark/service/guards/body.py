@@ -1,0 +1,154 @@
+"""Bodies: how large, how slow, and how deep.
+
+A body is counted as it arrives, whatever was declared of it. JSON is taken in whole and looked at
+before a parser sees it; other bodies go on to their route piece by piece, under the same limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from quark.clock import Clock
+from quark.errors import QuarkError
+from quark.service.bodies import BodyTooLargeError
+from quark.service.guards.answers import answer, refusal
+from quark.service.json_shape import json_fault
+from quark.service.limits import GuardLimits, SlowBodyError
+
+#: The other side may have much more to send; nobody wants to read it.
+_CLOSE = {"Connection": "close"}
+
+
+class BodyGuard:
+    """Refuses bodies that are too large or too slow, and JSON of a shape that nobody means.
+
+    Args:
+        max_body_bytes: How large a body may be, as sent.
+        timeout_seconds: How long it may take, beyond what its bytes take at
+            ``limits.min_body_bytes_per_second``.
+        max_json_depth: How deep JSON may nest.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        clock: Clock,
+        limits: GuardLimits,
+        max_body_bytes: int,
+        timeout_seconds: float,
+        max_json_depth: int,
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._limits = limits
+        self._max_body_bytes = max_body_bytes
+        self._timeout_seconds = timeout_seconds
+        self._max_json_depth = max_json_depth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        content_type, declared_bytes = _described(scope)
+        if declared_bytes > self._max_body_bytes:
+            await self._refuse(self._too_large(), scope, receive, send)
+            return
+        guarded = self._guarded(receive)
+        if b"json" in content_type:
+            try:
+                body = await _whole(guarded)
+            except QuarkError as error:
+                await self._refuse(error, scope, receive, send)
+                return
+            if body is None:
+                return  # nobody waits for an answer
+            fault = json_fault(
+                body,
+                max_depth=self._max_json_depth,
+                max_key_bytes=self._limits.max_json_key_bytes,
+            )
+            if fault is not None:
+                message = f"The JSON of the request {fault}, which is all that is read."
+                await answer(422, "SchemaValidationError", message)(scope, receive, send)
+                return
+            guarded = _replaying(body, receive)
+        await self._app(scope, guarded, send)
+
+    def _guarded(self, receive: Receive) -> Receive:
+        began = self._clock.monotonic()
+        size_bytes = 0
+        done = False
+
+        async def next_message() -> Message:
+            nonlocal size_bytes, done
+            if done:  # what comes now is that the other side went away
+                return await receive()
+            allowed = self._timeout_seconds + size_bytes / self._limits.min_body_bytes_per_second
+            left = began + allowed - self._clock.monotonic()
+            try:
+                if left <= 0:
+                    raise TimeoutError
+                async with asyncio.timeout(left):
+                    message = await receive()
+            except TimeoutError:
+                raise SlowBodyError(
+                    f"The body had {size_bytes} bytes after {allowed:.0f} s, which is too slow. "
+                    "Send less at once, or over a better line."
+                ) from None
+            size_bytes += len(message.get("body", b""))
+            if size_bytes > self._max_body_bytes:
+                raise self._too_large()
+            done = message["type"] != "http.request" or not message.get("more_body", False)
+            return message
+
+        return next_message
+
+    def _too_large(self) -> BodyTooLargeError:
+        return BodyTooLargeError(
+            f"The body is larger than {self._max_body_bytes} bytes, which is all that this "
+            "service takes at once. Send less in one request."
+        )
+
+    async def _refuse(self, error: QuarkError, scope: Scope, receive: Receive, send: Send) -> None:
+        response = refusal(error)
+        response.headers.update(_CLOSE)
+        await response(scope, receive, send)
+
+
+def _described(scope: Scope) -> tuple[bytes, int]:
+    """Return the type and the size that a request declares of its body."""
+    content_type, declared = b"", b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            content_type = value.lower()
+        elif name == b"content-length":
+            declared = value
+    return content_type, int(declared) if declared.isdigit() else 0
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """Return the body, None if the other side went away."""
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def next_message() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return next_message

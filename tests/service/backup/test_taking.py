@@ -1,0 +1,165 @@
+"""Backups of a service that goes on, and what comes back of them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from quark.cli.main import cli, run
+from quark.errors import DamagedFileError, SessionStoreError
+from quark.persistence.http_store import HttpStore
+from quark.records import RunStatus
+from quark.service.backup.manifest import FILE_NAME, read_manifest
+from quark.service.backup.taking import back_up, restore
+from quark.storage.documents import DocumentChange
+from tests.storage.building import batch, create_run, losses, record
+from tests.support.service import running_service, service_config
+
+
+class Writer:
+    """Appends frames of one value each to a run, as a shipper does, until it is told to stop."""
+
+    def __init__(self, store: HttpStore) -> None:
+        self.store = store
+        self.seq = 0
+        self.failures = 0
+        self._stop = threading.Event()
+        self._reached = threading.Condition()
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+
+    def await_frames(self, count: int) -> None:
+        with self._reached:
+            wanted = self.seq + count
+            assert self._reached.wait_for(lambda: self.seq >= wanted, 60)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def _write(self) -> None:
+        while not self._stop.is_set():
+            seq = self.seq + 1
+            try:
+                self.store.append(batch(seq, seq, losses(seq, [float(seq)])))
+            except SessionStoreError:
+                self.failures += 1
+                self._stop.wait(0.02)
+                continue
+            with self._reached:
+                self.seq = seq
+                self._reached.notify_all()
+
+
+def test_a_backup_of_a_running_training_is_whole_and_the_training_goes_on_from_it(
+    tmp_path: Path,
+) -> None:
+    config = service_config(tmp_path / "first")
+    with running_service(config) as running:
+        port = int(running.url.rpartition(":")[2])
+        store = running.store("vision")
+        create_run(store)
+        payload = store.blobs.put(b"weights" * 1000)[0]
+        store.append(batch(2, 2, record(2, payload={"sha256": payload}), writer_id="creator"))
+        store.documents.apply([DocumentChange("sweep", "s1", {"state": "running"})])
+        writer = Writer(store)
+        writer.await_frames(50)
+        before = writer.seq
+        manifest = back_up(config, tmp_path / "backup")
+        after = writer.seq
+        writer.await_frames(50)
+    lost_after = writer.seq
+
+    restored = service_config(tmp_path / "second", port=port)
+    restore(tmp_path / "backup", restored)
+    with running_service(restored):
+        writer.await_frames(50)
+        writer.stop()
+        values = store.points.series("run-1", "loss").value.astype(int).tolist()
+        run_record = store.records.get_run("run-1")
+        with store.blobs.open(payload) as content:
+            assert content.read() == b"weights" * 1000
+        document = store.documents.get("sweep", "s1")
+        store.close()
+
+    gap = next(n for n, value in enumerate(values, 1) if value != n) if after < lost_after else 0
+    kept, resumed = values[: gap - 1], values[gap - 1 :]
+    assert before <= len(kept) <= after + 1, "the backup holds one moment between its two times"
+    assert resumed == list(range(resumed[0], writer.seq + 1)), "all after it, in order, once"
+    assert lost_after <= resumed[0] <= lost_after + 1
+    assert writer.failures > 0
+    assert run_record.status == RunStatus.RUNNING
+    assert document is not None
+    assert document.body == {"state": "running"}
+    assert manifest.payload_count == 1
+
+
+def test_what_an_older_backup_has_is_linked_and_what_is_gone_is_left_out(tmp_path: Path) -> None:
+    config = service_config(tmp_path / "root")
+    with running_service(config) as running:
+        store = running.store()
+        create_run(store)
+        create_run(store, "run-2")
+        payload = store.blobs.put(b"kept")[0]
+        first = back_up(config, tmp_path / "monday")
+        store.records.delete_run("run-2")
+        second = back_up(config, tmp_path / "tuesday", previous=tmp_path / "monday")
+        store.close()
+
+    copies = [path for path in tmp_path.rglob(payload) if "root" not in path.parts]
+    assert len({path.stat().st_ino for path in copies}) == 1
+    assert len(copies) == 2
+    runs = [name for name in first.files if name.endswith("run.db")]
+    assert len(runs) == 2
+    assert len([name for name in second.files if name.endswith("run.db")]) == 1
+    assert read_manifest(tmp_path / "tuesday") == second
+
+
+def test_a_backup_that_was_changed_or_is_not_whole_is_not_restored(tmp_path: Path) -> None:
+    config = service_config(tmp_path / "root")
+    with running_service(config) as running:
+        store = running.store()
+        create_run(store)
+        manifest = back_up(config, tmp_path / "backup")
+        store.close()
+    target = service_config(tmp_path / "target")
+    occupied = service_config(tmp_path / "root")
+    foreign = service_config(tmp_path / "target", db_url="postgresql://db/quark")
+
+    with pytest.raises(SessionStoreError, match="is there already"):
+        back_up(config, tmp_path / "backup")
+    with pytest.raises(SessionStoreError, match="is not empty"):
+        restore(tmp_path / "backup", occupied)
+    with pytest.raises(SessionStoreError, match="set to files and postgresql"):
+        restore(tmp_path / "backup", foreign)
+    damaged = tmp_path / "backup" / next(name for name in manifest.files if "run.db" in name)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    with pytest.raises(DamagedFileError, match="has changed since"):
+        restore(tmp_path / "backup", target)
+    (tmp_path / "backup" / FILE_NAME).unlink()
+    with pytest.raises(SessionStoreError, match="is no backup"):
+        restore(tmp_path / "backup", target)
+    assert not (tmp_path / "target").exists()
+
+
+def test_the_commands_take_a_backup_and_bring_it_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = service_config(tmp_path / "root")
+    with running_service(config) as running:
+        store = running.store()
+        create_run(store)
+        store.close()
+
+    root, target, backup = (str(tmp_path / name) for name in ("root", "target", "backup"))
+    assert run(cli, ["admin", "backup", "--root", root, backup]) == 0
+    assert run(cli, ["admin", "restore", "--root", target, backup, "--json"]) == 0
+    assert run(cli, ["admin", "restore", "--root", target, backup]) == 1
+
+    told = capsys.readouterr()
+    assert "Kept" in told.out
+    assert '"payload_count":0' in told.out
+    assert "is not empty" in told.err
+    assert (tmp_path / "target" / "workspaces").is_dir()

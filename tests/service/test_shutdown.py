@@ -1,0 +1,124 @@
+"""How a service ends: what was acknowledged is stored, and it does not take for ever."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from quark.errors import SessionStoreError
+from quark.persistence.wire import API_PREFIX
+from quark.service.stores import StoreKey, Stores
+from quark.storage.protocols import Store
+from tests.storage.building import batch, losses, run_record
+from tests.support.processes import ServiceProcess, ask, wait_until
+from tests.support.service import service_config
+
+SECONDS = 30
+
+
+def stored(root: Path, workspace: str = "team") -> tuple[Stores, Store]:
+    stores = Stores(service_config(root))
+    return stores, stores.get(StoreKey(workspace))
+
+
+class Sender(threading.Thread):
+    """Appends points of one run, one after the other, until the service does not answer."""
+
+    def __init__(self, service: ServiceProcess, run_id: str) -> None:
+        super().__init__(name=f"test-sender-{run_id}")
+        self.run_id = run_id
+        self.acknowledged = 0
+        self._store = service.store(timeout_seconds=5.0)
+        self._store.append(batch(1, 1, run_record(), run_id=run_id))
+
+    def run(self) -> None:
+        try:
+            for seq in range(2, 100_000):
+                self._store.append(batch(seq, seq, losses(seq, [float(seq)]), run_id=self.run_id))
+                self.acknowledged += 1
+        except SessionStoreError:
+            return
+        finally:
+            self._store.close()
+
+
+def test_what_was_acknowledged_before_a_stop_is_stored(tmp_path: Path) -> None:
+    service = ServiceProcess(tmp_path / "root")
+    with service:
+        senders = [Sender(service, f"r{number}") for number in range(4)]
+        for sender in senders:
+            sender.start()
+        wait_until(lambda: all(sender.acknowledged > 20 for sender in senders), seconds=SECONDS)
+        children = psutil.Process(service.pid).children(recursive=True)
+
+        code = service.stop(seconds=SECONDS)
+
+        for sender in senders:
+            sender.join(SECONDS)
+    stores, store = stored(service.root)
+    counts = {s.run_id: len(store.points.series(s.run_id, "loss")) for s in senders}
+    stores.close()
+    assert code == 0, service.said()
+    # The last one may be stored without its answer having come through.
+    for sender in senders:
+        assert counts[sender.run_id] - sender.acknowledged in (0, 1)
+    psutil.wait_procs(children, 5)
+    assert [child for child in children if child.is_running()] == []
+    assert list((service.root / "service" / "processes").iterdir()) == []
+
+
+def test_a_request_that_was_begun_is_answered_and_then_the_port_is_closed(tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path / "root") as service:
+        body = b"{" + b" " * 2000 + b"}"
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=SECONDS)
+        connection.putrequest("POST", f"{API_PREFIX}/workspaces/-/documents")
+        for name, value in (
+            ("Authorization", f"Bearer {service.key}"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+        ):
+            connection.putheader(name, value)
+        connection.endheaders(body[:1000])
+        assert ask(service.port, "/healthz")[0] == 200  # so the first half is there, too
+
+        service.signal(signal.SIGTERM)
+        wait_until(lambda: _is_closed(service.port), seconds=SECONDS)
+        connection.send(body[1000:])
+        answer = connection.getresponse()
+
+        assert answer.status == 422  # it misses a field, and was answered
+        connection.close()
+        assert service._process is not None
+        assert service._process.wait(SECONDS) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    with ServiceProcess(tmp_path / "root") as service:
+        connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=SECONDS)
+        connection.putrequest("POST", f"{API_PREFIX}/workspaces/-/documents")
+        connection.putheader("Authorization", f"Bearer {service.key}")
+        connection.putheader("Content-Length", "1000")
+        connection.endheaders(b"half")
+        assert ask(service.port, "/healthz")[0] == 200
+
+        service.signal(number)
+        wait_until(lambda: _is_closed(service.port), seconds=SECONDS)
+        code = service.stop(seconds=5)  # its deadline would be 30 s
+        connection.close()
+
+    assert code == 1
+
+
+def _is_closed(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return True
+    return False

@@ -1,0 +1,60 @@
+"""Server processes of tests: on loopback, on a free port, stopped by their process id."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(
+    command: Sequence[str], log: Path, is_ready: Callable[[], bool], *, seconds: float = 60
+) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it answers; it is stopped when this process ends at last.
+
+    Raises:
+        AssertionError: It ended, or did not answer in time; with the end of what it wrote.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    atexit.register(stop, process)
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        with contextlib.suppress(OSError):
+            if is_ready():
+                return process
+        if process.poll() is not None:
+            break
+        pause.wait(0.05)
+    stop(process)
+    raise AssertionError(f"{command[0]} did not start: {log.read_text()[-2000:]}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Have a server end, and wait until it has."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
