@@ -90,10 +90,10 @@ if TYPE_CHECKING:
         resume_run as resume_run,
         start_run as start_run,
     )
-    from quark.session.sync import (
+    from quark.session.sync import sync as sync
+    from quark.session.sync_result import (
         SyncProgress as SyncProgress,
         SyncResult as SyncResult,
-        sync as sync,
     )
     from quark.telemetry import (
         SystemTelemetry as SystemTelemetry,
@@ -130,8 +130,8 @@ _HOMES = {
     "add_tag": "quark.session",
     "add_log": "quark.session",
     "sync": "quark.session.sync",
-    "SyncResult": "quark.session.sync",
-    "SyncProgress": "quark.session.sync",
+    "SyncResult": "quark.session.sync_result",
+    "SyncProgress": "quark.session.sync_result",
     "HookEngine": "quark.hooks.engine",
     "HookEngineConfig": "quark.hooks.config",
     "HookScheduleConfig": "quark.hooks.config",

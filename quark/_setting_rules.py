@@ -76,6 +76,8 @@ def a_url(value: str) -> str:
             return "name a host"
         if "@" in host:
             return "not hold a user or password; the key goes into QUARK_USER_KEY"
+        if "qk_" in value:
+            return "not hold a user key, which goes into QUARK_USER_KEY"
     return ""
 
 

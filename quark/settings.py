@@ -363,7 +363,7 @@ def _refusal(item: Field[Any], value: object, rule: str) -> SettingsError:
 
 
 def _shown(name: str, value: object) -> str:
-    if name == "user_key" and value is not None:
+    if (name == "user_key" and value is not None) or "qk_" in str(value):
         return repr(_HIDDEN)
     if name == "persistence_url" and isinstance(value, str) and "@" in value:
         scheme, separator, rest = value.rpartition("@")[0].partition("://")

@@ -142,7 +142,7 @@ RULES: dict[str, OneHome] = {
             "hooks/parameters.py": "hook: what is measured of parameters must not stop a training",
             "hooks/architecture.py": "hook: what a module says of itself is anyone's code",
             "hooks/architecture_graph.py": "hook: a forward pass goes on, whatever is seen of it",
-            "service/ingest.py": "worker: whatever a store raises is answered to who sent the batch",
+            "service/ingest.py": "worker: what a store raises is answered to the sender",
             "session/extension.py": "rule and probe: an extension is somebody else's code",
             "writers/artifact_retention.py": "hook: the user's, called after what was stored",
             "writers/batch_extraction.py": "hook: an adapter is the user's code",

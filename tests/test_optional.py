@@ -18,7 +18,6 @@ PYPROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read
 DISTRIBUTION_OF = {
     "prometheus_client": "prometheus-client",
     "PIL": "pillow",
-    "clickhouse_driver": "clickhouse-driver",
     "yaml": "pyyaml",
 }
 

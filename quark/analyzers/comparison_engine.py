@@ -32,7 +32,7 @@ class ComparisonEngine:
         SchemaValidationError: ``session`` is no run.
 
     >>> import tempfile
-    >>> from quark import MetricsLogger, TrainingSession
+    >>> from quark import MetricsLogger, MetricTargetSpec, TrainingSession
     >>> folder, runs = tempfile.mkdtemp(), []
     >>> for speed in (0.5, 0.8):
     ...     with TrainingSession.start_run(project="demo", storage_dir=folder) as session:

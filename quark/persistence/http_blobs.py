@@ -23,6 +23,7 @@ from quark.persistence.payload_download import FIRST_BYTES, PayloadSource
 from quark.persistence.payload_upload import Content, PayloadUpload
 from quark.persistence.service_client import ServiceClient
 from quark.storage.file_copy import FileDigests, FileStamp, digest_file
+from quark.storage.known_stream import KnownStream
 from quark.storage.object_names import is_digest
 from quark.storage.ranged_file import RangedFile
 from quark.storage.sparse import write_sparse
@@ -97,22 +98,21 @@ class HttpBlobs:
                 raise KeyError(answer["missing"][0])
 
     def copy_to(self, sha256: str, path: Path) -> None:
-        digest = hashlib.sha256()
-        with self.open(sha256) as source, path.open("wb") as target:
-            for piece in write_sparse(source, target):
-                digest.update(piece)
-        if digest.hexdigest() != sha256:
+        source = self._source(sha256)
+        stream = KnownStream(source.pieces(sha256), sha256, source.size_bytes)
+        try:
+            with path.open("wb") as target:
+                for _ in write_sparse(cast("BinaryIO", io.BufferedReader(stream)), target):
+                    pass
+        except SchemaValidationError as error:
             path.unlink()
             raise DamagedFileError(
-                f"The payload {sha256} came from {self._http.target} as {digest.hexdigest()}: it "
-                "is damaged there, or was on its way."
-            )
+                f"The payload {sha256} is not what came from {self._http.target}: it is damaged "
+                "there, or was on its way."
+            ) from error
 
     def open(self, sha256: str) -> BinaryIO:
-        self._http.check_open()
-        if not is_digest(sha256):
-            raise KeyError(sha256)
-        source = PayloadSource(self._http, self._direct, sha256, FIRST_BYTES)
+        source = self._source(sha256)
         file = RangedFile(source, sha256, source.size_bytes, source.first)
         return cast("BinaryIO", io.BufferedReader(file, _READ_BYTES))
 
@@ -167,6 +167,12 @@ class HttpBlobs:
     def close(self) -> None:
         """Close connections that are not the service's."""
         self._direct.close()
+
+    def _source(self, sha256: str) -> PayloadSource:
+        self._http.check_open()
+        if not is_digest(sha256):
+            raise KeyError(sha256)
+        return PayloadSource(self._http, self._direct, sha256, FIRST_BYTES)
 
     def _put_bytes(self, payload: bytes) -> tuple[str, int]:
         sha256 = hashlib.sha256(payload).hexdigest()

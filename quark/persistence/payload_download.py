@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 
-from quark.errors import ArtifactNotFoundError
+from quark.errors import ArtifactNotFoundError, SessionStoreError
 from quark.persistence.direct_requests import DirectRequests
 from quark.persistence.repeating import repeated
 from quark.persistence.service_client import ServiceClient
@@ -14,6 +15,7 @@ from quark.persistence.service_client import ServiceClient
 FIRST_BYTES = 256 * 1024
 #: From this size on it is worth asking for another way.
 _LARGE_BYTES = 8 << 20
+_DIRECT_BYTES = 8 << 20
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
@@ -35,20 +37,45 @@ class PayloadSource:
         self.first, self.size_bytes = self._ask(sha256, 0, first_bytes)
 
     def range(self, key: str, start: int, size_bytes: int) -> bytes | None:
-        if self.size_bytes >= _LARGE_BYTES and self._direct.worth_trying:
-            if not self._url_was_asked_for:
-                self._url_was_asked_for = True
-                path = self._http.path("payloads", key, "location")
-                self._url = self._http.get(path)["url"]
-            found = None
-            if self._url is not None:
-                found = self._direct.range(self._url, start, size_bytes)
-            if found is not None:
-                return found
-        return self._ask(key, start, size_bytes)[0]
+        found = self._directly(key, start, size_bytes)
+        return self._ask(key, start, size_bytes)[0] if found is None else found
+
+    def pieces(self, sha256: str) -> Iterator[bytes]:
+        """Yield all of it. Where it is cut off, it is asked for from there on.
+
+        Raises:
+            SessionStoreError: Nothing more came for as long as an answer may take.
+        """
+        yield self.first
+        done = len(self.first)
+        while done < self.size_bytes:
+            found = self._directly(sha256, done, min(_DIRECT_BYTES, self.size_bytes - done))
+            if found is None:
+                with contextlib.suppress(SessionStoreError):
+                    for piece in self._from(sha256, done):
+                        done += len(piece)
+                        yield piece
+                if done >= self.size_bytes:
+                    return
+                found = self._ask(sha256, done, FIRST_BYTES)[0]  # waits until one comes
+            done += len(found)
+            yield found
 
     def stream(self, key: str) -> Iterator[bytes]:
         raise AssertionError("a service always gives ranges")
+
+    def _directly(self, sha256: str, start: int, size_bytes: int) -> bytes | None:
+        if self.size_bytes < _LARGE_BYTES or not self._direct.worth_trying:
+            return None
+        if not self._url_was_asked_for:
+            self._url_was_asked_for = True
+            self._url = self._http.get(self._http.path("payloads", sha256, "location"))["url"]
+        return None if self._url is None else self._direct.range(self._url, start, size_bytes)
+
+    def _from(self, sha256: str, start: int) -> Iterator[bytes]:
+        path = self._http.path("payloads", sha256)
+        with self._http.stream("GET", path, headers={"Range": f"bytes={start}-"}) as answer:
+            yield from answer.iter_bytes()
 
     def _ask(self, sha256: str, start: int, size_bytes: int) -> tuple[bytes, int]:
         """Return a range, or less at the end, and the size of all of it."""

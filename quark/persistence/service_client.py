@@ -251,7 +251,8 @@ class ServiceClient:
                     params=query,
                     content=content,
                     headers=headers,
-                    timeout=min(left, stalled_seconds),
+                    # The end of a body that was sent may still be on its way through a slow line.
+                    timeout=httpx.Timeout(min(left, stalled_seconds), read=left),
                 ) as response:
                     pieces = []
                     for piece in response.iter_bytes():

@@ -31,7 +31,7 @@ def parse_service_url(url: str) -> ServiceUrl:
     >>> parse_service_url("https://quark.example.com/team/?storage_dir=vision/2026")
     ServiceUrl(base='https://quark.example.com/team', storage_dir='vision/2026', is_local=False, \
 is_encrypted=True)
-    >>> parse_service_url("https://quark.example.com/?key=qk_1")
+    >>> parse_service_url("https://quark.example.com/?key=secret")
     Traceback (most recent call last):
     ...
     quark.errors.SessionStoreError: QUARK_PERSISTENCE_URL https://quark.example.com/… cannot be \

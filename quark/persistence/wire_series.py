@@ -113,9 +113,9 @@ def plain_buckets(buckets: Buckets) -> dict[str, Any]:
 
 def buckets_of(plain: dict[str, Any]) -> Buckets:
     """Return what :func:`plain_buckets` showed."""
-    ints = {name: np.array(plain[name], dtype=np.int64) for name in _BUCKET_INTS}
-    floats = {name: _floats(plain[name]) for name in _BUCKET_FLOATS}
-    return Buckets(key=plain["key"], **ints, **floats)
+    columns: dict[str, Any] = {name: np.array(plain[name], dtype=np.int64) for name in _BUCKET_INTS}
+    columns.update((name, _floats(plain[name])) for name in _BUCKET_FLOATS)
+    return Buckets(key=plain["key"], **columns)
 
 
 def plain_stats(stats: KeyStats) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from quark.pipeline.frames import (
     encode_frame,
     encode_segment_header,
 )
+from quark.pipeline.recovered import Recovered
 
 if TYPE_CHECKING:
-    from quark.pipeline.recovery import Recovered
     from quark.storage.protocols import Store
 
 QUARANTINE: Final = "quarantine"
@@ -51,7 +51,6 @@ def deliver_quarantined(store: Store, folder: Path) -> Recovered:
         SessionStoreError: The store cannot take it now; what is left stays where it is.
     """
     from quark.pipeline.decode import decode  # numpy
-    from quark.pipeline.recovery import Recovered
 
     result = Recovered()
     for path in sorted(folder.glob("*.qj")):

@@ -21,6 +21,7 @@ from quark.clock import SYSTEM_CLOCK, Clock, format_timestamp
 from quark.errors import DamagedFileError, RunNotFoundError, SchemaValidationError
 from quark.pipeline.delivery import Delivery
 from quark.pipeline.frames import Frame, FrameScan, SegmentMeta, decode_segment_header
+from quark.pipeline.recovered import Recovered
 from quark.pipeline.segment_file import WriterLock
 from quark.records import EventRecord, RunStatus, RunUpdateRecord
 from quark.records.codec import encode_body
@@ -33,20 +34,6 @@ _FRAMES_PER_DELIVERY = 20_000
 _BYTES_PER_DELIVERY = 1 << 20
 _HEADER_BYTES = 4096
 PROCESS_LOST = "process_lost"
-
-
-@dataclass(slots=True)
-class Recovered:
-    """What a pass over a journal folder found: frames that were new to the store, that it knew,
-    and that it refused for good. ``waiting`` says of writers why they were not delivered."""
-
-    writers: int = 0
-    frames: int = 0
-    known_frames: int = 0
-    refused: int = 0
-    damaged: int = 0
-    waiting: tuple[str, ...] = ()
-    run_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

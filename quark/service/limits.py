@@ -14,7 +14,8 @@ class GuardLimits:
     """What is refused before a route sees it.
 
     A body must arrive within ``ServiceConfig.body_timeout_seconds`` and what its bytes take at
-    ``min_body_bytes_per_second``, so a slow line may take longer for more, but not for ever.
+    ``min_body_bytes_per_second``, so a slow line may take longer for more, but not for ever. All
+    bodies that are being read may have ``max_reading_bytes`` together, those of one key half of it.
 
     Raises:
         SettingsError: A value is not above 0.
@@ -25,7 +26,8 @@ class GuardLimits:
     header_timeout_seconds: float = 10.0
     min_body_bytes_per_second: float = 128.0 * KIB
     max_json_key_bytes: int = 4 * KIB
-    max_requests_per_key: int = 256
+    max_requests_per_key: int = 2048
+    max_reading_bytes: int = 256 * KIB * KIB
     failed_keys_burst: int = 20
     failed_keys_per_second: float = 0.2
 

@@ -25,9 +25,7 @@ class RunsPage(NamedTuple):
     next: str | None
 
 
-def read_page(
-    records: RecordStore, query: RunQuery, limit: int, after: str | None
-) -> RunsPage:
+def read_page(records: RecordStore, query: RunQuery, limit: int, after: str | None) -> RunsPage:
     """Return the runs that ``query`` asks for, those after a cursor if one is given.
 
     ``limit`` is the length of the page, in the place of the query's own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from quark.persistence.open import is_service_url, open_store, with_own_workspac
 from quark.pipeline.frames import SegmentMeta
 from quark.pipeline.quarantine import QUARANTINE, deliver_quarantined
 from quark.pipeline.recovery import deliver_leftovers, find_writers, segment_meta
-from quark.session.sync import Progress, SyncResult, at_home, counted
+from quark.session.sync_result import Progress, SyncResult, counted
 from quark.settings import Settings
 from quark.storage.layout import OUTBOX, STORE_FOLDER, run_db_path
 
@@ -137,7 +138,7 @@ class _Stores:
             store.close()
 
     def _embedded(self, root: Path) -> Store:
-        settings = at_home(self._settings, root.parent)
+        settings = replace(self._settings, persistence_url=None, storage_dir=str(root.parent))
         if str(root) not in self._open:
             self._open[str(root)] = open_store(settings)
         return self._open[str(root)]

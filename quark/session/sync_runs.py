@@ -15,7 +15,7 @@ from quark import ids
 from quark.errors import RunNotFoundError
 from quark.records import RunRecord
 from quark.session.past import RunPast, frame_count
-from quark.session.sync import Progress, SyncResult, counted
+from quark.session.sync_result import Progress, SyncResult, counted
 
 if TYPE_CHECKING:
     from quark.storage.protocols import Store

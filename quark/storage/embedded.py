@@ -91,6 +91,15 @@ class EmbeddedStore:
         with self._runs.use(run_id) as run_db:
             return run_db.position(writer_id)
 
+    def positions(self, run_id: str) -> dict[str, int]:
+        """Return the position of each writer of a run, by first batch.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        with self._runs.use(run_id) as run_db, run_db.reading() as connection:
+            return dict(connection.execute("SELECT name, position FROM writer ORDER BY id"))
+
     def run_dir(self, run_id: str) -> Path | None:
         self._runs.check_open()
         if not is_run_id(run_id):

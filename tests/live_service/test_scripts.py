@@ -14,6 +14,7 @@ from tests.support.service import running_service, service_config
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_smoke_checks_are_all_ok_against_a_service_that_they_start(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "smoke_tests.py")],
@@ -29,6 +30,7 @@ def test_the_smoke_checks_are_all_ok_against_a_service_that_they_start(tmp_path:
     assert "FAILED" not in done.stdout
 
 
+@pytest.mark.slow
 def test_smoke_checks_that_fail_say_so() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "smoke_tests.py")],

@@ -1,4 +1,4 @@
-"""A server that answers with exactly the bytes that a test gives it: it need be no Quark service."""
+"""A server that answers with exactly the bytes that a test gives it, as no Quark service would."""
 
 from __future__ import annotations
 

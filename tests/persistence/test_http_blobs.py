@@ -22,6 +22,7 @@ from quark.errors import (
     SessionStoreError,
 )
 from quark.persistence.http_blobs import HttpBlobs
+from quark.persistence.payload_download import PayloadSource
 from quark.persistence.payload_upload import Content, PayloadUpload
 from quark.persistence.repeating import repeated
 from quark.persistence.service_client import ServiceClient
@@ -158,6 +159,27 @@ def test_small_payloads_come_with_one_request_and_ends_of_large_ones_with_two(
         file.seek(5)
         assert file.read(10) == LARGE[5:15]
     assert requests == ["GET"] * 3
+
+
+def test_a_payload_that_is_cut_off_on_its_way_is_asked_for_from_there_on(
+    blobs: HttpBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256, _ = blobs.put(LARGE)
+    original, asked = PayloadSource._from, list[int]()
+
+    def cut_off(self: PayloadSource, sha256: str, start: int) -> Iterator[bytes]:
+        asked.append(start)
+        for number, piece in enumerate(original(self, sha256, start)):
+            if len(asked) <= 3 and number == 3:
+                raise SessionStoreError("the line is cut")
+            yield piece
+
+    monkeypatch.setattr(PayloadSource, "_from", cut_off)
+    blobs.copy_to(sha256, tmp_path / "copy")
+
+    assert (tmp_path / "copy").read_bytes() == LARGE
+    assert len(asked) == 4
+    assert asked == sorted(set(asked))
 
 
 def test_a_payload_that_was_damaged_at_rest_is_not_written_out(

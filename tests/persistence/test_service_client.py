@@ -17,6 +17,7 @@ from quark.errors import (
     RunNotFoundError,
     SchemaValidationError,
     SessionStoreError,
+    SettingsError,
 )
 from quark.persistence.http_store import HttpStore
 from quark.persistence.open import open_store
@@ -358,3 +359,10 @@ def test_threads_share_a_client_from_its_first_request_on() -> None:
 def test_a_service_that_is_required_and_not_named_is_an_error() -> None:
     with pytest.raises(SessionStoreError, match="QUARK_PERSISTENCE_URL"):
         open_store(Settings(require_service=True))
+
+
+def test_a_key_in_the_url_is_refused_by_the_settings_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match="QUARK_USER_KEY") as caught:
+        Settings(persistence_url=f"https://quark.example.com/?key={KEY}")
+
+    assert KEY not in str(caught.value)

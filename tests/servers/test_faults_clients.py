@@ -232,6 +232,34 @@ def test_who_never_ends_a_request_is_sent_away_and_a_new_one_is_let_in(
     assert ask(service.port, "/api/v1/me", key=service.key)[0] == 200
 
 
+def test_bodies_that_are_not_whole_yet_have_a_limit_together(service: ServiceProcess) -> None:
+    """A key that may write must not be enough to take all memory of the machine."""
+    before = service.rss_bytes
+    senders: list[threading.Thread] = []
+    connections = []
+    for _ in range(24):
+        connection = socket.create_connection(("127.0.0.1", service.port), 20)
+        connections.append(connection)
+        senders.append(threading.Thread(target=_send_most, args=(service, connection)))
+        senders[-1].start()
+    for sender in senders:
+        sender.join(60)
+    rss_bytes = service.rss_bytes - before
+    for connection in connections:
+        connection.close()
+    wait_until(lambda: ask(service.port, "/healthz")[0] == 200)
+
+    print(f"24 times 30 MiB of 31 MiB: {rss_bytes / MIB:.0f} MiB more")
+    assert rss_bytes < 400 * MIB
+
+
+def _send_most(service: ServiceProcess, connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # refused: as it should be
+        connection.sendall(posting(service, 31 * MIB))
+        for _ in range(30):
+            connection.sendall(b"x" * MIB)
+
+
 def test_what_they_did_left_no_secret_and_no_traceback_in_the_log(service: ServiceProcess) -> None:
     said = service.said()
 

@@ -32,6 +32,17 @@ from tests.support.service import RunningService, running_service, service_confi
 GENEROUS_SECONDS = 5.0
 
 
+@pytest.fixture(autouse=True)
+def _requests_end() -> Iterator[None]:
+    """Wait for a shipper that was left in the middle of a request: it ends with its timeout."""
+    yield
+    wait_until(
+        lambda: not any(thread.name == "quark-shipper" for thread in threading.enumerate()),
+        seconds=30,
+        what="the shipper ends",
+    )
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
     with running_service(service_config(tmp_path / "service")) as running:
@@ -50,7 +61,7 @@ def settings(proxy: Proxy, service: RunningService, tmp_path: Path, **changes: A
         "user_key": service.key,
         "storage_dir": str(tmp_path / "local"),
         "ship_interval_seconds": 0.01,
-        "persistence_timeout_seconds": 3.0,
+        "persistence_timeout_seconds": 4.0,
         "finish_timeout_seconds": 20.0,
         "capture_environment": False,
         **changes,
@@ -131,7 +142,7 @@ def test_whatever_the_network_does_everything_arrives_once_and_no_step_waits(
     assert session.handle.journal.pending == 0
     seen_directly(service, step)
     print(f"{step} steps, {proxy.traffic}, slowest 20 calls {slowest * 1e3:.1f} ms")
-    assert slowest < 3.0  # the shortest that the client waits for anything
+    assert slowest < 4.0  # the shortest that the client waits for anything
     assert proxy.traffic.cut > 0
 
 
@@ -142,7 +153,7 @@ def test_an_answer_that_is_lost_after_the_commit_stores_nothing_twice(
     from quark.persistence.http_store import HttpStore
     from quark.persistence.service_client import ServiceClient
 
-    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=1.0))
+    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=4.0))
     create_run(store)
     for seq, link in enumerate(
         (
@@ -177,7 +188,7 @@ def test_a_request_that_ends_in_the_middle_of_its_body_stores_nothing(
     from quark.persistence.http_store import HttpStore
     from quark.persistence.service_client import ServiceClient
 
-    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=2.0))
+    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=10.0))
     create_run(store)
     one = batch(1, 5_000, losses(1, [1.0] * 5_000))
     for by in ("rst", "fin"):
@@ -201,7 +212,7 @@ def test_a_slow_link_delays_and_never_starves(
     session = opened(chosen)
     log_steps(session, 0, 10)
     assert session.flush() == 0
-    with proxy.during(Link(bytes_per_second=30_000)):
+    with proxy.during(Link(bytes_per_second=25_000)):
         before = proxy.traffic.request_bytes
         began = time.monotonic()
         log_steps(session, 10, 5_990)

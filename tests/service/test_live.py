@@ -32,6 +32,7 @@ class Meddled:
     def __init__(self, store: Store, meddle: Meddle) -> None:
         self._store = store
         self._meddle = meddle
+        self.first_counts: dict[str, int] | None = None
         self.records = self
         self.points = self
 
@@ -53,7 +54,10 @@ class Meddled:
 
     def keys(self, run_id: str) -> dict[str, KeyStats]:
         self._meddle()
-        return self._store.points.keys(run_id)
+        stats = self._store.points.keys(run_id)
+        if self.first_counts is None:
+            self.first_counts = {key: one.count for key, one in stats.items()}
+        return stats
 
     def series(self, run_id: str, key: str, steps: StepRange = EVERYTHING) -> Series:
         self._meddle()
@@ -197,24 +201,20 @@ def test_who_begins_at_the_end_gets_the_newest_and_then_everything_once(
     busy = Writers(store, seed, writers=3, keys=3)
     for _ in range(20):
         busy.append()
-    before = everything(store)[1]
+    meddled = Meddled(store, busy)
 
     answers = list(
-        drained(
-            Meddled(store, busy),
-            ChangesWanted(limit=limit, tail=tail),
-            known=KeyCounts,
-            idle=40,
-        )
+        drained(meddled, ChangesWanted(limit=limit, tail=tail), known=KeyCounts, idle=40)
     )
 
+    begun = meddled.first_counts or {}
     points, expected = joined(answers)[1], everything(store)[1]
     assert busy.left == 0
     for key, all_of_it in expected.items():
         given_points = points.get(key, [])
         assert len(set(given_points)) == len(given_points)
         assert set(given_points) <= set(all_of_it)
-        assert set(all_of_it[max(0, len(before.get(key, ())) - tail) :]) <= set(given_points)
+        assert set(all_of_it[max(0, begun.get(key, 0) - tail) :]) <= set(given_points)
 
 
 def test_a_cursor_of_very_many_keys_stays_small_and_needs_no_memory(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from quark import jsonio
@@ -66,7 +66,7 @@ class Document:
 
     def template(self, method: str, path: str) -> str:
         """Return the path's template, the one with the fewest parameters."""
-        found = [
+        found: list[str] = [
             template
             for one, template in self.operations
             if one == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +65,10 @@ def test_a_whole_run_is_copied_into_a_service_once_and_brought_up_to_date(
     place: ServicePlace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = logged_locally(tmp_path / "here")
-    where = {"url": place.url, "user_key": place.key}
+    sync = partial(quark.sync, url=place.url, user_key=place.key)
 
-    first = quark.sync(tmp_path / "here", runs=[session.run_id], **where)
-    second = quark.sync(tmp_path / "here", runs="all", **where)
+    first = sync(tmp_path / "here", runs=[session.run_id])
+    second = sync(tmp_path / "here", runs="all")
 
     source, target = EmbeddedStore(store_root(tmp_path / "here")), place.store()
     assert content(target, session.run_id) == content(source, session.run_id)
@@ -88,7 +89,7 @@ def test_a_whole_run_is_copied_into_a_service_once_and_brought_up_to_date(
     )
     late.log_row({"loss": 0.5}, 1_000)
     late.end_run()
-    third = quark.sync(tmp_path / "here", runs="all", **where)
+    third = sync(tmp_path / "here", runs="all")
     assert 0 < third.sent_count < 20
     assert content(target, session.run_id) == content(source, session.run_id)
     source.close()
@@ -139,10 +140,10 @@ def test_another_run_of_the_same_id_is_left_alone(place: ServicePlace, tmp_path:
         request = RunRequest(project="p", settings=settings, run_id="same")
         with TrainingSession.open(request) as sessions[name]:
             sessions[name].log_row({"loss": 1.0}, 0)
-    where = {"url": place.url, "user_key": place.key}
-    quark.sync(tmp_path / "a", runs="all", **where)
+    sync = partial(quark.sync, url=place.url, user_key=place.key)
+    sync(tmp_path / "a", runs="all")
 
-    result = quark.sync(tmp_path / "b", runs="all", **where)
+    result = sync(tmp_path / "b", runs="all")
 
     assert result.sent_count == 0
     assert "another run 'same'" in result.waiting[0]
@@ -153,7 +154,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SessionStoreError, match="does not exist"):
         quark.sync(tmp_path / "nowhere")
-    with pytest.raises(SessionStoreError, match="are in file:.* already"):
+    with pytest.raises(SessionStoreError, match=r"are in file:.* already"):
         quark.sync(tmp_path, runs=[session.run_id], url=f"file:{tmp_path}")
     with pytest.raises(RunNotFoundError, match="nothing was delivered"):
         quark.sync(tmp_path, runs=["no-such-run"], url=f"file:{tmp_path / 'other'}")

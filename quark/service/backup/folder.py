@@ -37,7 +37,7 @@ class FolderContent(NamedTuple):
 class PayloadCount(NamedTuple):
     """How many payloads were copied, and their size in bytes."""
 
-    count: int
+    payload_count: int
     size_bytes: int
 
 

@@ -63,7 +63,9 @@ def back_up(
     digests |= {f"{_FILES}/{name}": digest for name, digest in copied.items()}
     # Listed again: what the records above name was there when they were copied.
     names = content_of(config.root).payloads if payloads else []
-    count = copy_payloads(config.root, names, files, previous / _FILES if previous else None)
+    copied_payloads = copy_payloads(
+        config.root, names, files, previous / _FILES if previous else None
+    )
     manifest = Manifest(
         format=FORMAT,
         quark_version=__version__,
@@ -71,8 +73,8 @@ def back_up(
         ended_at=format_timestamp(clock.time_us()),
         engines=engines_of(config),
         files=digests,
-        payload_count=count.count,
-        payload_bytes=count.size_bytes,
+        payload_count=copied_payloads.payload_count,
+        payload_bytes=copied_payloads.size_bytes,
     )
     manifest.write(unfinished)
     unfinished.rename(target)

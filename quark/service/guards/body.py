@@ -14,6 +14,8 @@ from quark.clock import Clock
 from quark.errors import QuarkError
 from quark.service.bodies import BodyTooLargeError
 from quark.service.guards.answers import answer, refusal
+from quark.service.guards.body_bytes import BodyBytes
+from quark.service.guards.door import CALLER
 from quark.service.json_shape import json_fault
 from quark.service.limits import GuardLimits, SlowBodyError
 
@@ -47,16 +49,25 @@ class BodyGuard:
         self._max_body_bytes = max_body_bytes
         self._timeout_seconds = timeout_seconds
         self._max_json_depth = max_json_depth
+        self._being_read = BodyBytes(limits.max_reading_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        caller = scope.get(CALLER)
+        body = _Body(self._being_read, "" if caller is None else caller.key_id)
+        try:
+            await self._pass_on(body, scope, receive, send)
+        finally:
+            body.forget()
+
+    async def _pass_on(self, counted: _Body, scope: Scope, receive: Receive, send: Send) -> None:
         content_type, declared_bytes = _described(scope)
         if declared_bytes > self._max_body_bytes:
             await self._refuse(self._too_large(), scope, receive, send)
             return
-        guarded = self._guarded(receive)
+        guarded = self._guarded(receive, counted)
         if b"json" in content_type:
             try:
                 body = await _whole(guarded)
@@ -77,15 +88,15 @@ class BodyGuard:
             guarded = _replaying(body, receive)
         await self._app(scope, guarded, send)
 
-    def _guarded(self, receive: Receive) -> Receive:
+    def _guarded(self, receive: Receive, counted: _Body) -> Receive:
         began = self._clock.monotonic()
-        size_bytes = 0
         done = False
 
         async def next_message() -> Message:
-            nonlocal size_bytes, done
+            nonlocal done
             if done:  # what comes now is that the other side went away
                 return await receive()
+            size_bytes = counted.size_bytes
             allowed = self._timeout_seconds + size_bytes / self._limits.min_body_bytes_per_second
             left = began + allowed - self._clock.monotonic()
             try:
@@ -98,8 +109,8 @@ class BodyGuard:
                     f"The body had {size_bytes} bytes after {allowed:.0f} s, which is too slow. "
                     "Send less at once, or over a better line."
                 ) from None
-            size_bytes += len(message.get("body", b""))
-            if size_bytes > self._max_body_bytes:
+            counted.add(len(message.get("body", b"")))
+            if counted.size_bytes > self._max_body_bytes:
                 raise self._too_large()
             done = message["type"] != "http.request" or not message.get("more_body", False)
             return message
@@ -116,6 +127,22 @@ class BodyGuard:
         response = refusal(error)
         response.headers.update(_CLOSE)
         await response(scope, receive, send)
+
+
+class _Body:
+    """What was read so far of one request's body."""
+
+    def __init__(self, being_read: BodyBytes, key_id: str) -> None:
+        self._being_read = being_read
+        self._key_id = key_id
+        self.size_bytes = 0
+
+    def add(self, size_bytes: int) -> None:
+        self.size_bytes += size_bytes
+        self._being_read.add(self._key_id, size_bytes)
+
+    def forget(self) -> None:
+        self._being_read.remove(self._key_id, self.size_bytes)
 
 
 def _described(scope: Scope) -> tuple[bytes, int]:

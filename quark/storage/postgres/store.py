@@ -104,6 +104,23 @@ class PostgresStore:
         )
         return int(rows[0][0]) if rows else 0
 
+    def positions(self, run_id: str) -> dict[str, int]:
+        """Return the position of each writer of a run, by first batch.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        self._check_open()
+        rows = self._engine.ask(
+            "SELECT w.name, w.position FROM quark.run r JOIN quark.namespace n "
+            "ON n.id = r.namespace_id LEFT JOIN quark.writer w ON w.run = r.number "
+            "WHERE n.name = %s AND r.run_id = %s ORDER BY w.id",
+            (self._namespace, stored(run_id) if is_run_id(run_id) else ""),
+        )
+        if not rows:
+            raise self._runs.not_found(run_id)
+        return {name: int(position) for name, position in rows if name is not None}
+
     def run_dir(self, run_id: str) -> Path | None:
         self._check_open()
         return None

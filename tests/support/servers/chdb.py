@@ -5,8 +5,10 @@ It is large, so it may live in another environment: ``QUARK_TEST_CHDB_PYTHON`` n
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,7 @@ def chdb() -> ClickHouseServers:
             "(889 MB), and name its Python in QUARK_TEST_CHDB_PYTHON"
         )
     folder = Path(tempfile.mkdtemp(prefix="quark-chdb-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server's end
     port = free_port()
     command = [python, "-I", str(_PROGRAM), str(folder), str(port)]
     start(command, folder / "terminal.log", lambda: listens(port))

@@ -136,6 +136,8 @@ def skip_without_clickhouse() -> None:
 def clickhouse() -> ClickHouseServers:
     """Return the server, started by the first call."""
     skip_without_clickhouse()
-    process = ClickHouseProcess(Path(tempfile.mkdtemp(prefix="quark-clickhouse-")))
+    folder = Path(tempfile.mkdtemp(prefix="quark-clickhouse-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server's end
+    process = ClickHouseProcess(folder)
     process.start()
     return ClickHouseServers(process.host)
