@@ -28,7 +28,8 @@ FASTAI := fastai==2.8.8 fastcore==2.0.6 fastdownload==0.0.8 fastprogress==1.0.5 
 SERVERS_READY := $(VENV)/.servers-ready
 CHDB := .venv-chdb
 CHDB_READY := $(CHDB)/.ready
-SERVER_STORES := postgresql,postgresql-merged,clickhouse,clickhouse-chdb,fleet,blobs-moto,blobs-rclone,http-postgresql,http-clickhouse,http-fleet
+SERVER_STORES := postgresql,postgresql-merged,clickhouse,clickhouse-chdb,fleet,blobs-moto,blobs-rclone
+HTTP_STORES := http-postgresql,http-clickhouse,http-fleet,http-rclone
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-integrations test-servers check lint types floors docs audit bench bench-faults clean
@@ -81,7 +82,8 @@ test: $(READY) ## run the tests
 
 test-servers: $(SERVERS_READY) $(CHDB_READY) ## run the stores and the service on real engines
 	QUARK_TEST_CHDB_PYTHON=$(CURDIR)/$(CHDB)/bin/python $(BIN)/python -m pytest -n $(WORKERS) \
-	  --dist worksteal tests/storage tests/servers --stores $(SERVER_STORES) $(PYTEST_ARGS)
+	  --dist worksteal tests/storage/test_*_contract.py tests/servers \
+	  --stores $(SERVER_STORES),$(HTTP_STORES) $(PYTEST_ARGS)
 
 test-integrations: $(INTEGRATIONS_READY) ## train other people's libraries with Quark as their wandb
 	$(INTEGRATIONS)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/integrations $(PYTEST_ARGS)
