@@ -68,7 +68,7 @@ class PostgresqlServer:
             *_as_nobody_special(),
             *(str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)),
             *("-k", str(self.folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
-            *("-c", "shared_buffers=64MB", "-c", "max_connections=60"),
+            *("-c", "shared_buffers=64MB", "-c", "max_connections=200"),
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
