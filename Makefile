@@ -32,7 +32,7 @@ SERVER_STORES := postgresql,postgresql-merged,clickhouse,clickhouse-chdb,fleet,b
 HTTP_STORES := http-postgresql,http-clickhouse,http-fleet,http-rclone
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-integrations test-servers check lint types floors docs audit bench bench-faults clean
+.PHONY: help venv demo test test-integrations test-stores test-servers check lint types floors docs audit bench bench-faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,10 +80,14 @@ test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
 	  --ignore tests/integrations --ignore tests/servers $(PYTEST_ARGS)
 
-test-servers: $(SERVERS_READY) $(CHDB_READY) ## run the stores and the service on real engines
+test-stores: $(SERVERS_READY) $(CHDB_READY) ## run the contract suites on real engines
 	QUARK_TEST_CHDB_PYTHON=$(CURDIR)/$(CHDB)/bin/python $(BIN)/python -m pytest -n $(WORKERS) \
-	  --dist worksteal tests/storage/test_*_contract.py tests/servers \
+	  --dist worksteal tests/storage/test_*_contract.py \
 	  --stores $(SERVER_STORES),$(HTTP_STORES) $(PYTEST_ARGS)
+
+test-servers: $(SERVERS_READY) $(CHDB_READY) ## kill, cut and crowd services and engines
+	QUARK_TEST_CHDB_PYTHON=$(CURDIR)/$(CHDB)/bin/python $(BIN)/python -m pytest tests/servers \
+	  $(PYTEST_ARGS)
 
 test-integrations: $(INTEGRATIONS_READY) ## train other people's libraries with Quark as their wandb
 	$(INTEGRATIONS)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/integrations $(PYTEST_ARGS)

@@ -5,6 +5,7 @@ What cannot be started here is skipped with the reason, and ``.ci/run`` installs
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,7 @@ SERVER_STORES: dict[str, Callable[[Path], Store]] = {
     "http-moto": lambda tmp_path: store_over_http_with_objects(moto()),
     "http-rclone": lambda tmp_path: store_over_http_with_objects(rclone()),
     "http-postgresql": lambda tmp_path: store_over_http(db_url=shared_database()),
-    "http-clickhouse": lambda tmp_path: store_over_http(points_url=clickhouse().url()),
+    "http-clickhouse": lambda tmp_path: store_over_http(points_url=_clickhouse_url()),
     "http-fleet": lambda tmp_path: _fleet_over_http(),
 }
 
@@ -44,5 +45,11 @@ def _fleet_over_http() -> Store:
     """Return a store behind a service that keeps nothing itself."""
     os.environ.update(VARIABLES)  # where a service finds an object store's credentials
     return store_over_http(
-        db_url=shared_database(), points_url=clickhouse().url(), blobs_url=moto().url("fleet")
+        db_url=shared_database(), points_url=_clickhouse_url(), blobs_url=moto().url("fleet")
     )
+
+
+@functools.cache
+def _clickhouse_url() -> str:
+    """Return one database for all services: each of their stores is a namespace in it."""
+    return clickhouse().url()
