@@ -25,6 +25,13 @@ from tests.support.servers.moto import moto
 from tests.support.servers.object_store import VARIABLES
 from tests.support.servers.rclone import rclone
 
+
+@functools.cache
+def _clickhouse_url() -> str:
+    """Return one database for all services: each of their stores is a namespace in it."""
+    return clickhouse().url()
+
+
 SERVER_STORES: dict[str, Callable[[Path], Store]] = {
     "postgresql": postgres_store,
     "postgresql-merged": merging_postgres_store,
@@ -47,9 +54,3 @@ def _fleet_over_http() -> Store:
     return store_over_http(
         db_url=shared_database(), points_url=_clickhouse_url(), blobs_url=moto().url("fleet")
     )
-
-
-@functools.cache
-def _clickhouse_url() -> str:
-    """Return one database for all services: each of their stores is a namespace in it."""
-    return clickhouse().url()
