@@ -31,8 +31,13 @@ CHDB_READY := $(CHDB)/.ready
 SERVER_STORES := postgresql,postgresql-merged,clickhouse,clickhouse-chdb,fleet,blobs-moto,blobs-rclone
 HTTP_STORES := http-postgresql,http-clickhouse,http-fleet,http-rclone
 
+# A real browser, and what looks at pages in it; npm's packages are pinned with their hashes in
+# tests/browser/package-lock.json.
+BROWSER_READY := $(VENV)/.browser-ready
+BROWSER_TOOLS := .browser
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-integrations test-stores test-servers check lint types floors docs audit bench bench-faults clean
+.PHONY: help venv demo test test-integrations test-stores test-servers test-browser check lint types floors docs audit bench bench-faults clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +57,13 @@ $(READY): $(DEMO_READY)
 
 $(SERVERS_READY): $(READY)
 	$(PIP) --editable '.[test-servers]'
+	@touch $@
+
+$(BROWSER_READY): $(READY) tests/browser/package-lock.json
+	$(PIP) --editable '.[test-browser]'
+	@mkdir -p $(BROWSER_TOOLS)
+	cp tests/browser/package.json tests/browser/package-lock.json $(BROWSER_TOOLS)
+	npm ci --prefix $(BROWSER_TOOLS) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 $(CHDB_READY): Makefile
@@ -78,7 +90,7 @@ $(INTEGRATIONS_READY): pyproject.toml Makefile
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
-	  --ignore tests/integrations --ignore tests/servers $(PYTEST_ARGS)
+	  --ignore tests/integrations --ignore tests/servers --ignore tests/browser $(PYTEST_ARGS)
 
 test-stores: $(SERVERS_READY) $(CHDB_READY) ## run the contract suites on real engines
 	QUARK_TEST_CHDB_PYTHON=$(CURDIR)/$(CHDB)/bin/python $(BIN)/python -m pytest -n $(WORKERS) \
@@ -88,6 +100,11 @@ test-stores: $(SERVERS_READY) $(CHDB_READY) ## run the contract suites on real e
 test-servers: $(SERVERS_READY) $(CHDB_READY) ## kill, cut and crowd services and engines
 	QUARK_TEST_CHDB_PYTHON=$(CURDIR)/$(CHDB)/bin/python $(BIN)/python -m pytest tests/servers \
 	  $(PYTEST_ARGS)
+
+test-browser: $(BROWSER_READY) ## look at every page of the dashboard in a real Chromium
+	@command -v chromium >/dev/null || [ -n "$$QUARK_TEST_CHROMIUM" ] \
+	  || { echo "test-browser needs Chromium: apt-get install chromium, or name one in QUARK_TEST_CHROMIUM"; exit 1; }
+	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
 
 test-integrations: $(INTEGRATIONS_READY) ## train other people's libraries with Quark as their wandb
 	$(INTEGRATIONS)/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/integrations $(PYTEST_ARGS)
@@ -118,5 +135,5 @@ bench-faults: $(READY) ## train broken and healthy runs; which faults are found,
 	$(BIN)/python -m benchmarks.faults --workers $(WORKERS) $(BENCH_ARGS)
 
 clean: ## remove the environment, caches and what the demo kept
-	rm -rf $(VENV) $(INTEGRATIONS) $(CHDB) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INTEGRATIONS) $(CHDB) $(BROWSER_TOOLS) build dist demo-runs .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

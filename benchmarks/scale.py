@@ -73,8 +73,8 @@ def tables() -> str:
     for runs in (100, 1_000, 10_000):
         need = Need(runs)
         sizes = (FILES_BYTES_PER_POINT, POSTGRES_BYTES_PER_POINT, CLICKHOUSE_BYTES_PER_POINT)
-        cells = [f"{need.stored_per_day_bytes(size) / 1e9:,.0f}" for size in sizes]
-        lines.append(f"| {runs:,} | {' | '.join(cells)} |")
+        per_day = [f"{need.stored_per_day_bytes(size) / 1e9:,.0f}" for size in sizes]
+        lines.append(f"| {runs:,} | {' | '.join(per_day)} |")
     return "\n".join(lines)
 
 

@@ -17,9 +17,10 @@ DISTRIBUTION = "quark-observe"
 #: Which extra brings a package. The key is the name that is imported; extras are in pyproject.toml.
 EXTRA_OF = {
     "torch": "hooks",
+    "starlette": "ui",
     "fastapi": "service",
     "msgspec": "service",
-    "uvicorn": "service",
+    "uvicorn": "ui",
     "sqlalchemy": "service",
     "psycopg": "service",
     "prometheus_client": "service",
@@ -37,6 +38,7 @@ EXTRA_OF = {
     "soundfile": "media",
     "yaml": "sweeps",
     "pandas": "pandas",
+    "pyarrow": "parquet",
 }
 
 

@@ -86,14 +86,18 @@ class WriterClosedError(QuarkError):
 
 
 class TrainingStoppedError(QuarkError):
-    """An alert, or a gradient that is not finite, ended the training, as was asked for.
+    """An alert, a gradient that is not finite or a person ended the training, as was asked for.
 
-    ``end_reason`` is what the run's record says of its end.
+    ``end_reason`` is what the run's record says of its end. With ``interrupts`` the run counts as
+    interrupted, as after Ctrl-C, and not as failed.
     """
 
-    def __init__(self, message: str, *, end_reason: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, end_reason: str | None = None, interrupts: bool = False
+    ) -> None:
         super().__init__(message)
         self.end_reason = end_reason
+        self.interrupts = interrupts
 
 
 class DamagedFileError(QuarkError):

@@ -2,7 +2,8 @@
 
 Where a value comes from, strongest first: an argument, the environment, the file
 ``config.toml`` in ``$XDG_CONFIG_HOME/quark`` (else ``~/.config/quark``), the default. An empty
-environment variable counts as unset. A value that breaks a rule is refused, never adjusted.
+environment variable counts as unset. A value that breaks a rule is refused, never adjusted. The
+file may also give places to keep runs in a name; see :mod:`quark._setting_file`.
 
 No ``persistence_url`` is no mistake: the run is then kept in the embedded store, the folder
 ``.quark`` in ``storage_dir``. ``require_service`` makes it one.
@@ -16,6 +17,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from quark._setting_file import ConfigFile, a_target, read_config, with_target
 from quark._setting_rules import (
     Rule,
     a_key,
@@ -46,6 +48,7 @@ ALERT_REACTIONS: Final = ("warn", "stop", "record")
 #: What follows every session that keeps something, and the setting that it needs, if any.
 BUILT_IN_EXTENSIONS: Final = (
     ("quark.live.extension:LiveRules", "live_rules"),
+    ("quark.live.stop_watch:StopWatch", "stop_requests"),
     ("quark.report.extension:EndReport", "report"),
 )
 
@@ -108,6 +111,11 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
     workspace: str = _setting(
         "local", "QUARK_WORKSPACE", "Whose projects these are; a W&B entity is a workspace."
     )
+    target: str | None = _setting(
+        None,
+        "QUARK_TARGET",
+        "The table `[targets.NAME]` of the file that says where runs are kept. Unset: none.",
+    )
     mode: str = _setting(
         "online",
         "QUARK_MODE",
@@ -132,9 +140,7 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
         "`page_cache` survives the death of the process; `fsync` also survives a power cut, up "
         "to the last shipped batch.",
     )
-    ship_interval_seconds: float = _setting(
-        0.2, None, "How often the journal is drained into the store."
-    )
+    ship_interval_seconds: float = _setting(0.2, None, "How often the journal goes into the store.")
     finish_timeout_seconds: float = _setting(
         30.0, None, "How long the end of a run may wait for a service. What is unsent stays."
     )
@@ -153,6 +159,9 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
         "QUARK_ON_ALERT",
         "What follows an alert of a run that goes on: `warn` says a line, `stop` also ends the "
         "training before its next optimizer step if it is an error, `record` only keeps it.",
+    )
+    stop_requests: bool = _setting(
+        True, "QUARK_STOP_REQUESTS", "Look every few seconds whether `quark run stop` was called."
     )
     report: bool = _setting(
         True,
@@ -216,20 +225,21 @@ Set the argument segment_bytes or the environment variable QUARK_SEGMENT_BYTES.
         Raises:
             SettingsError: A value breaks its rule, or a name is not known.
         """
-        values = _from_file(config_path())
+        path = config_path()
+        in_environment = {}
         for item in fields(cls):
             variable = item.metadata["variable"]
             text = os.environ.get(variable, "") if variable else ""
             if text:
-                values[item.name] = _parsed(item, variable, text)
-        for name, value in flags.items():
-            if name not in _FIELDS:
-                raise SettingsError(
-                    f"Setting {name!r} is not known. Settings are {', '.join(_FIELDS)}."
-                )
-            if value is not None:
-                values[name] = _plain(value)
-        return cls(**values)
+                in_environment[item.name] = _parsed(item, variable, text)
+        unknown = next((name for name in flags if name not in _FIELDS), None)
+        if unknown is not None:
+            raise SettingsError(
+                f"Setting {unknown!r} is not known. Settings are {', '.join(_FIELDS)}."
+            )
+        given = {name: value for name, value in flags.items() if value is not None}
+        values = with_target(read_config(path, _FIELDS), in_environment, given, path=path)
+        return cls(**{name: _plain(value) for name, value in values.items()})
 
 
 def config_path() -> str:
@@ -238,6 +248,20 @@ def config_path() -> str:
     if not os.path.isabs(home):  # relative ones are to be ignored, says the XDG specification
         home = os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(home, "quark", "config.toml")
+
+
+def config_file() -> ConfigFile:
+    """Return what the configuration file says, whether its values are allowed or not.
+
+    Raises:
+        SettingsError: It cannot be read, or names what is no setting.
+    """
+    return read_config(config_path(), _FIELDS)
+
+
+def setting_names() -> tuple[str, ...]:
+    """Return the name of every setting."""
+    return tuple(_FIELDS)
 
 
 def environment(prefixes: tuple[str, ...]) -> dict[str, str]:
@@ -303,31 +327,6 @@ def _first_number(variables: tuple[str, ...], *, lowest: int, otherwise: int) ->
     return otherwise
 
 
-def _from_file(path: str) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error.strerror}. Repair or remove it."
-        ) from error
-    import tomllib  # only those who have a file pay for it
-
-    try:
-        values = tomllib.loads(content.decode())
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both
-        raise SettingsError(f"{path} is not valid TOML: {error}. Repair or remove it.") from error
-    unknown = sorted(values.keys() - _FIELDS.keys())
-    if unknown:
-        raise SettingsError(
-            f"{path} sets {unknown[0]!r}, which is not a setting. Settings are "
-            f"{', '.join(_FIELDS)}."
-        )
-    return {name: _plain(value) for name, value in values.items()}
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
@@ -386,6 +385,7 @@ _EXTRA_RULES: dict[str, Rule] = {
     "persistence_timeout_seconds": above(0),
     "storage_dir": not_blank,
     "workspace": a_workspace,
+    "target": a_target,
     "mode": one_of(MODES),
     "segment_bytes": at_least(MIN_SEGMENT_BYTES),
     "memory_ring_bytes": at_least(MIN_SEGMENT_BYTES),

@@ -88,7 +88,14 @@ def test_the_extra_that_is_named_brings_the_package(module: str, extra: str) -> 
 
 def test_all_is_every_extra_for_users() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    users = set(extras) - {"all", "test", "test-integrations", "test-servers", "dev"}
+    users = set(extras) - {
+        "all",
+        "test",
+        "test-integrations",
+        "test-servers",
+        "test-browser",
+        "dev",
+    }
 
     (requirement,) = extras["all"]
 

@@ -73,13 +73,18 @@ def test_sees_no_foreign_settings():
 
 
 def test_a_thread_left_behind_fails_the_test(python: str, tmp_path: Path) -> None:
-    file = tmp_path / "test_inner.py"
-    file.write_text(INNER)
-    command = [python, "-m", "pytest", "-c", os.devnull, "-p", "tests.conftest", "-rA", str(file)]
+    # A run of its own in every way: with pytest's shared folder of temporary files it would
+    # clear away what earlier runs left there, which takes minutes on a slow disk.
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    inner.joinpath("pytest.ini").write_text("[pytest]\n")
+    inner.joinpath("test_inner.py").write_text(INNER)
+    command = [python, "-m", "pytest", "-p", "tests.conftest", "-rA"]
+    command += ["-c", "pytest.ini", f"--basetemp={tmp_path / 'temporary'}", "test_inner.py"]
     environment = {**os.environ, "WANDB_API_KEY": "x" * 40, "QUARK_QUIET": "1"}
 
     result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+        command, capture_output=True, text=True, check=False, cwd=inner, env=environment
     )
 
     assert "ERROR test_inner.py::test_leaves_a_thread" in result.stdout

@@ -7,7 +7,7 @@ metrics alone, and at how the run ended.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -135,18 +135,77 @@ def gate(
     >>> gate(runs[3]).exit_code, gate(runs[4], assertions=["val/loss<=0.35"]).exit_code
     (0, 1)
     """
-    asserted = [parse_assertion(one) if isinstance(one, str) else one for one in assertions]
-    wants_bands = bool(metrics or bands or project or baselines is not None or not asserted)
     target = as_target(candidate, storage_dir=storage_dir)
-    given = None if baselines is None else tuple(baselines)
     with reading(target) as (store, run_id):
-        ours = _read(store, run_id)
-        if given is None and wants_bands:
-            given = _latest(store, ours.run, project, baseline_count)
         settings = Settings.load(storage_dir=storage_dir_of(target))
-        past = [_read_baseline(one, store, settings) for one in given or ()]
+        return _judged(
+            store,
+            run_id,
+            None if baselines is None else tuple(baselines),
+            lambda one: _read_baseline(one, store, settings),
+            project=project,
+            baseline_count=baseline_count,
+            metrics=metrics,
+            bands=bands,
+            assertions=assertions,
+            min_baselines=min_baselines,
+        )
+
+
+def gate_in(
+    store: Store,
+    run_id: str,
+    baselines: Sequence[str] | None = None,
+    *,
+    project: str | None = None,
+    baseline_count: int = 10,
+    metrics: Sequence[str] = (),
+    bands: Sequence[MetricBand] = (),
+    assertions: Sequence[str | GateAssertion] = (),
+    min_baselines: int | None = None,
+) -> GateResult:
+    """Judge a run as :func:`gate` does, with what a store has of it and of the past runs.
+
+    Raises:
+        SchemaValidationError: There are too few baselines, or an argument is not what it must be.
+        RunNotFoundError: There is no such run.
+    """
+    return _judged(
+        store,
+        run_id,
+        None if baselines is None else tuple(baselines),
+        lambda one: _read(store, str(one)),
+        project=project,
+        baseline_count=baseline_count,
+        metrics=metrics,
+        bands=bands,
+        assertions=assertions,
+        min_baselines=min_baselines,
+    )
+
+
+def _judged(
+    store: Store,
+    run_id: str,
+    given: tuple[Target | str, ...] | None,
+    read_baseline: Callable[[Target | str], _Run],
+    *,
+    project: str | None,
+    baseline_count: int,
+    metrics: Sequence[str],
+    bands: Sequence[MetricBand],
+    assertions: Sequence[str | GateAssertion],
+    min_baselines: int | None,
+) -> GateResult:
+    asserted = [parse_assertion(one) if isinstance(one, str) else one for one in assertions]
+    are_named = given is not None
+    wants_bands = bool(metrics or bands or project or are_named or not asserted)
+    ours = _read(store, run_id)
+    if given is None and wants_bands:
+        given = _latest(store, ours.run, project, baseline_count)
+    past = [read_baseline(one) for one in given or ()]
     if min_baselines is None:
-        min_baselines = _MIN_BASELINES if baselines is None else min(_MIN_BASELINES, len(past))
+        min_baselines = min(_MIN_BASELINES, len(past)) if are_named else _MIN_BASELINES
     min_baselines = max(1, min_baselines)
     if wants_bands:
         _check_baselines(ours.run, past, min_baselines)
@@ -232,7 +291,7 @@ def _check_baselines(run: RunRecord, past: Sequence[_Run], min_baselines: int) -
         raise SchemaValidationError(
             f"There are {len(past)} past runs to hold run {run.id!r} against, but at least "
             f"{min_baselines} are needed. Name baselines, another project, a smaller "
-            "min_baselines, or assertions alone."
+            "min_baselines (--min-baselines), or assertions alone."
         )
 
 

@@ -171,7 +171,7 @@ def parse_assertion(text: str) -> GateAssertion:
     except ValueError:
         value = math.nan
     key = (match["inside"] or match["key"] or "").strip() if match else ""
-    if match is None or not key or math.isnan(value):
+    if match is None or not key or key[-1] in "<>=!" or math.isnan(value):
         raise SchemaValidationError(
             f"{text!r} is no assertion: write a metric, one of <= >= < > == !=, and a number, such "
             "as 'val/loss<=0.3' or 'max(val/accuracy)>=0.9'."

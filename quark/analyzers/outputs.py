@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quark import ids
 from quark.records import AnalysisRecord, Record
+from quark.storage.judgements import counting_analyses
 from quark.storage.model import RecordFilter
 
 if TYPE_CHECKING:
@@ -77,11 +78,7 @@ def current_outputs(
     Those that no analysis of Quark's wrote always count.
     """
     analyses = store.records.read(AnalysisRecord, run_id, RecordFilter(equals={"family": family}))
-    current: set[str] = set()
-    for analysis in analyses:
-        if analysis.replaces_existing:
-            current.clear()
-        current.add(analysis.analysis_id)
+    current = counting_analyses((one.analysis_id, one.replaces_existing) for one in analyses)
     found = store.records.read(kind, run_id, RecordFilter(equals=dict(equals or {})))
     return tuple(one for one in found if _analysis_of(one) in (None, *current))
 

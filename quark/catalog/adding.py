@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,16 +38,7 @@ class FileTaker:
             OSError: The file cannot be read.
             SchemaValidationError: It was changed meanwhile, again and again.
         """
-        stamp = FileStamp.of(path.stat())
-        found = None if self._known is None else self._known.find(stamp)
-        if found is not None and self._blobs.claim(found.sha256):
-            return found
-        started_us = self._clock.time_us()
-        found = self._blobs.put_file(path)
-        self.taken.add(found.sha256)
-        if self._known is not None and FileStamp.of(path.stat()) == stamp:
-            self._known.remember(stamp, found, started_us)
-        return found
+        return self._take([path])[0]
 
     def take_all(self, files: Sequence[tuple[str, Path]]) -> list[ManifestEntry]:
         """Put files and return their entries; each comes with its path in the artifact.
@@ -56,7 +47,8 @@ class FileTaker:
             OSError: A file cannot be read.
             SchemaValidationError: A file was changed meanwhile, again and again.
         """
-        return [entry_of(name, self.take(path)) for name, path in files]
+        found = self._take([path for _, path in files])
+        return [entry_of(name, digests) for (name, _), digests in zip(files, found, strict=True)]
 
     def close(self) -> None:
         """Note what is known now, if that is much; :func:`note_known_files` notes all."""
@@ -73,6 +65,26 @@ class FileTaker:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _take(self, paths: Sequence[Path]) -> list[FileDigests]:
+        stamps = [FileStamp.of(path.stat()) for path in paths]
+        found = self._known_here(stamps)
+        started_us = self._clock.time_us()
+        rest = [index for index, stamp in enumerate(stamps) if stamp not in found]
+        put = dict(zip(rest, self._blobs.put_all([paths[i] for i in rest]), strict=True))
+        for index, digests in put.items():
+            self.taken.add(digests.sha256)
+            if self._known is not None and FileStamp.of(paths[index].stat()) == stamps[index]:
+                self._known.remember(stamps[index], digests, started_us)
+        return [put.get(index) or found[stamp] for index, stamp in enumerate(stamps)]
+
+    def _known_here(self, stamps: Iterable[FileStamp]) -> dict[FileStamp, FileDigests]:
+        """Return what is known of files and is in the store."""
+        if self._known is None:
+            return {}
+        known = {stamp: digests for stamp in stamps if (digests := self._known.find(stamp))}
+        here = self._blobs.claim_all({digests.sha256 for digests in known.values()})
+        return {stamp: digests for stamp, digests in known.items() if digests.sha256 in here}
 
 
 def files_known_in(folder: Path) -> KnownFiles:

@@ -24,11 +24,13 @@ from quark.catalog.model import (
 )
 from quark.catalog.reading import (
     COLLECTION,
+    COMMITTED,
     ID,
     LINK,
     PART,
     VERSION,
     find_by_document,
+    find_committed,
     manifest_of,
 )
 from quark.clock import SYSTEM_CLOCK, Clock, format_timestamp
@@ -65,12 +67,14 @@ def commit(
 
     Several processes that share a ``distributed_id`` build one version together: what is not
     ``finished`` is put aside (and None is returned), and goes into the version that one of them
-    finishes.
+    finishes. A draft with an id that was committed before gives what came of it then.
 
     Raises:
         SchemaValidationError: The collection has another type.
         DamagedFileError: A payload of the draft is not in the store.
     """
+    if _is_done(store, draft.id):
+        return find_committed(store, str(draft.id))
     manifest = _with_base(store, draft)
     if distributed_id is not None and not finished:
         _put_aside(store, draft, manifest, distributed_id)
@@ -79,6 +83,8 @@ def commit(
     kept: dict[str, str] = {}
 
     def attempt() -> Version | None:
+        if _is_done(store, draft.id):
+            return find_committed(store, str(draft.id))
         parts = None if distributed_id is None else store.documents.get(PART, parts_name)
         whole, changes = manifest, list[DocumentChange]()
         if parts is not None:
@@ -99,10 +105,13 @@ def link(
     target: CollectionKey,
     aliases: Iterable[str] = (),
     clock: Clock = SYSTEM_CLOCK,
+    *,
+    id: str | None = None,
 ) -> Version:
     """Let ``version`` be a version of the portfolio ``target`` too, which is made if need be.
 
-    A version that is linked there already keeps its number; its aliases are moved.
+    A version that is linked there already keeps its number; its aliases are moved. With an ``id``
+    that is done once, however often it is tried.
 
     Raises:
         SchemaValidationError: ``target`` is a sequence, or an alias is not valid.
@@ -112,6 +121,8 @@ def link(
         check_alias(alias)
 
     def attempt() -> Version | None:
+        if _is_done(store, id):
+            return find_committed(store, str(id)) or version  # the link may be gone since
         held = _collection(store, target, version.type, clock, portfolio=True)
         now = format_timestamp(clock.time_us())
         mark = f"{version.document}/{target.document}"
@@ -132,6 +143,7 @@ def link(
         changes.append(DocumentChange(COLLECTION, target.document, held.body, held.revision))
         if store.documents.get(VERSION, version.document) is None:
             raise ArtifactNotFoundError(f"{version.source}:v{version.source_index} was deleted.")
+        changes += _done(id, document)
         store.documents.apply(changes)
         return find_by_document(store, document)
 
@@ -168,6 +180,7 @@ def _commit_once(
     if draft.run is not None:
         direction = lineage.INPUT if draft.used else lineage.OUTPUT
         changes += lineage.changes(store, document, draft.run, direction, now)
+    changes += _done(draft.id, document)
     store.documents.apply(changes)
     return find_by_document(store, document)
 
@@ -223,7 +236,7 @@ def _keep(store: Store, draft: Draft, manifest: Manifest) -> str:
     Raises:
         DamagedFileError: A payload is not in the store.
     """
-    gone = [sha256 for sha256 in sorted(manifest.payloads) if not store.blobs.claim(sha256)]
+    gone = sorted(manifest.payloads - store.blobs.claim_all(manifest.payloads))
     if gone:
         raise DamagedFileError(
             f"{len(gone)} payloads of the artifact {draft.key} are not in the store, e.g. "
@@ -283,13 +296,24 @@ def _put_aside(store: Store, draft: Draft, manifest: Manifest, distributed_id: s
     name = f"{draft.key.document}/{distributed_id}"
 
     def attempt() -> bool:
+        if _is_done(store, draft.id):
+            return True
         found = store.documents.get(PART, name)
         body = {"manifests": [*(found.body["manifests"] if found else ()), sha256]}
         expected = NEW if found is None else found.revision
-        store.documents.apply([DocumentChange(PART, name, body, expected)])
+        store.documents.apply([DocumentChange(PART, name, body, expected), *_done(draft.id, None)])
         return True
 
     persistently(attempt, str(draft.key))
+
+
+def _is_done(store: Store, id: str | None) -> bool:
+    return id is not None and store.documents.get(COMMITTED, id) is not None
+
+
+def _done(id: str | None, document: str | None) -> list[DocumentChange]:
+    """Return what says that a draft was committed, and into which version."""
+    return [] if id is None else [DocumentChange(COMMITTED, id, {"version": document}, NEW)]
 
 
 def _point(body: dict[str, Any], index: int, aliases: Iterable[str], now: str) -> None:

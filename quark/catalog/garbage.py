@@ -4,12 +4,17 @@ A payload is needed if a version's manifest names it, or that of a version that 
 ago or later; if any record of any run names it, in whatever field; or if what waits in a run's
 journal does. It may also be needed soon: nothing goes that was put, or asked for, within a day, or
 since any process began to put together a version that it has not logged yet.
+
+Who that is, only the machine knows that has the store. So a service's stores are collected there,
+by ``quark admin gc``, and not by a client. What its clients put together for longer than a day it
+knows by their runs: nothing goes that was put since a run began that goes on.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +22,18 @@ from quark.catalog.model import place_of_document
 from quark.catalog.reading import PART, REMOVED, VERSION, manifest_of
 from quark.catalog.staging import staged_since_us
 from quark.clock import SYSTEM_CLOCK, Clock, parse_timestamp
-from quark.errors import DamagedFileError, SchemaValidationError
+from quark.errors import DamagedFileError, PermissionDeniedError, SchemaValidationError
 from quark.records import RECORD_KINDS
+from quark.storage.model import RunQuery
 from quark.storage.protocols import Store
+from quark.storage.run_state import creation_time_us
 
 GRACE_SECONDS = 24 * 3600.0
+
+#: A run that was not heard of for so long has died, whatever it says of itself.
+_SILENT_US = 7 * 86_400_000_000
+#: By how much the clock of a machine that logs may be ahead.
+_CLOCKS_DIFFER_US = 3_600_000_000
 
 _SHA256 = re.compile(rb"[0-9a-f]{64}")
 _PIECE_BYTES = 1 << 20
@@ -42,24 +54,35 @@ class Garbage(NamedTuple):
 
 
 def find_garbage(
-    store: Store, *, grace_seconds: float = GRACE_SECONDS, clock: Clock = SYSTEM_CLOCK
+    store: Store,
+    *,
+    grace_seconds: float = GRACE_SECONDS,
+    served: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Garbage:
     """Return the payloads that :func:`remove_garbage` would remove.
 
     Args:
         grace_seconds: How long a payload stays that nothing refers to, counted from when it was
             put or asked for last, and a payload of a version after that was deleted.
+        served: Whether the store is a service's, so that other machines put payloads into it.
 
     Raises:
         DamagedFileError: A run or the manifest of a version cannot be read, so that it is not
             known what it needs.
         SchemaValidationError: ``grace_seconds`` is negative.
+        PermissionDeniedError: The store is reached through a service.
     """
-    return _found(store, _oldest_us(store, grace_seconds, clock), grace_seconds, clock)
+    before_us = _oldest_us(store, grace_seconds, clock, served=served)
+    return _found(store, before_us, grace_seconds, clock)
 
 
 def remove_garbage(
-    store: Store, *, grace_seconds: float = GRACE_SECONDS, clock: Clock = SYSTEM_CLOCK
+    store: Store,
+    *,
+    grace_seconds: float = GRACE_SECONDS,
+    served: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Garbage:
     """Remove the payloads that nothing refers to, and return what was removed.
 
@@ -69,8 +92,9 @@ def remove_garbage(
     Raises:
         DamagedFileError: As :func:`find_garbage`; then nothing is removed.
         SchemaValidationError: ``grace_seconds`` is negative.
+        PermissionDeniedError: The store is reached through a service.
     """
-    before_us = _oldest_us(store, grace_seconds, clock)
+    before_us = _oldest_us(store, grace_seconds, clock, served=served)
     removed = dict[str, int]()
     for sha256 in _found(store, before_us, grace_seconds, clock).payloads:
         size_bytes = store.blobs.remove_unclaimed(sha256, before_us)
@@ -79,8 +103,23 @@ def remove_garbage(
     return Garbage(removed)
 
 
-def _oldest_us(store: Store, grace_seconds: float, clock: Clock) -> int:
+def check_collectable(store: Store) -> None:
+    """Refuse a store that a service keeps, seen from a client of it.
+
+    Raises:
+        PermissionDeniedError: It is one.
+    """
+    if store.target.startswith(("http://", "https://")):
+        raise PermissionDeniedError(
+            f"Payloads of {store.target} cannot be collected from here: what other machines are "
+            "about to refer to is seen on the service's alone. Run 'quark admin gc --root FOLDER' "
+            "there."
+        )
+
+
+def _oldest_us(store: Store, grace_seconds: float, clock: Clock, *, served: bool) -> int:
     """Return since when a payload must have been put or claimed to stay."""
+    check_collectable(store)
     if not grace_seconds >= 0:
         raise SchemaValidationError(
             f"grace_seconds={grace_seconds!r} must be 0 or more: seconds that a payload stays "
@@ -89,7 +128,22 @@ def _oldest_us(store: Store, grace_seconds: float, clock: Clock) -> int:
     before_us = clock.time_us() - int(grace_seconds * 1_000_000)
     root = _root(store)
     since_us = None if root is None else staged_since_us(root)
+    if served:
+        since_us = _oldest_run_us(store, clock.time_us() - _SILENT_US, since_us)
     return before_us if since_us is None else min(before_us, since_us)
+
+
+def _oldest_run_us(store: Store, heard_us: int, oldest_us: int | None) -> int | None:
+    """Return when the oldest run began that goes on and was heard of since."""
+    for run in store.records.list_runs(RunQuery(status="running", newest_first=False)):
+        began_us = creation_time_us(run) - _CLOCKS_DIFFER_US
+        if oldest_us is not None and began_us >= oldest_us:
+            continue
+        heard_of = [stats.last_time_us for stats in store.points.keys(run.id).values()]
+        heard_of.append(creation_time_us(replace(run, created_at=run.updated_at)))
+        if max(heard_of) >= heard_us:
+            oldest_us = began_us
+    return oldest_us
 
 
 def _found(store: Store, before_us: int, grace_seconds: float, clock: Clock) -> Garbage:

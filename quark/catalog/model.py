@@ -131,6 +131,8 @@ class Version:
 class Draft:
     """What is to become a version, or to join one.
 
+    ``id``: what it is known by, so that it is committed once however often that is tried; None if
+    it is tried once.
     ``base_index``: the version whose entries it keeps where it has none of its own. ``used``:
     whether the run is noted as a user of the version, not as what made it.
     """
@@ -150,6 +152,7 @@ class Draft:
     incremental: bool = False
     base_index: int | None = None
     unsynced: frozenset[str] = frozenset()
+    id: str | None = None
 
     def __post_init__(self) -> None:
         for alias in self.aliases:

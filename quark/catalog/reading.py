@@ -25,6 +25,7 @@ ID = "artifact_id"
 LINK = "artifact_link"
 PART = "artifact_part"
 USE = "artifact_use"
+COMMITTED = "artifact_commit"
 REMOVED = "artifact_removed"
 
 
@@ -108,6 +109,14 @@ def list_versions(store: Store, key: CollectionKey) -> tuple[Version, ...]:
     collection = get_collection(store, key)
     found = _listed(store, VERSION, f"{key.document}/")
     return tuple(_version(store, item.name, item.body, collection) for item in found)
+
+
+def find_committed(store: Store, id: str) -> Version | None:
+    """Return what came of the draft, or of the link, with this id; None if nothing did, or if it
+    was deleted since."""
+    found = store.documents.get(COMMITTED, id)
+    document = None if found is None else found.body["version"]
+    return None if document is None else find_by_document(store, document)
 
 
 def links_of(store: Store, version: Version) -> tuple[Version, ...]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from quark.catalog.commit import persistently
-from quark.catalog.garbage import GRACE_SECONDS, remove_garbage
+from quark.catalog.garbage import GRACE_SECONDS, check_collectable, remove_garbage
 from quark.catalog.model import (
     LATEST,
     CollectionKey,
@@ -109,18 +109,24 @@ def expired(store: Store, clock: Clock = SYSTEM_CLOCK) -> tuple[Version, ...]:
 
 
 def collect(
-    store: Store, *, grace_seconds: float = GRACE_SECONDS, clock: Clock = SYSTEM_CLOCK
+    store: Store,
+    *,
+    grace_seconds: float = GRACE_SECONDS,
+    served: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Collected:
     """Delete the versions that have expired, and the payloads that nothing refers to any more.
 
     Raises:
         DamagedFileError: As :func:`quark.catalog.garbage.remove_garbage`.
         SchemaValidationError: ``grace_seconds`` is negative.
+        PermissionDeniedError: The store is reached through a service.
     """
+    check_collectable(store)
     outlived = expired(store, clock)
     for version in outlived:
         delete_version(store, version, with_aliases=True, clock=clock)
-    garbage = remove_garbage(store, grace_seconds=grace_seconds, clock=clock)
+    garbage = remove_garbage(store, grace_seconds=grace_seconds, served=served, clock=clock)
     oldest_us = clock.time_us() - int(grace_seconds * 1_000_000)
     notes = store.documents.list(REMOVED)
     due = [item.name for item in notes if parse_timestamp(item.body["at"]) <= oldest_us]

@@ -8,33 +8,35 @@ from typing import TYPE_CHECKING
 import click
 
 from quark import jsonio
+from quark.cli.admin_store import on_a_service
+from quark.cli.output import object_of, states
 
 if TYPE_CHECKING:
     from quark.service.backup.manifest import Manifest
+    from quark.service.config import ServiceConfig
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_ROOT = click.option("--root", type=_FOLDER, required=True, help="The service's folder.")
-_DB = click.option("--db", "db_url", help="postgresql://… if the service keeps records there.")
-_POINTS = click.option("--points", "points_url", help="clickhouse://… if points are there.")
-_BLOBS = click.option("--blobs", "blobs_url", help="s3://… if payloads are there.")
+_SCHEMA = object_of(
+    begun_at="string",
+    ended_at="string",
+    engines="object",
+    file_count="integer",
+    payload_count="integer",
+    payload_bytes="integer",
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 
 
 @click.command("backup")
+@states(_SCHEMA)
 @click.argument("target", type=_FOLDER)
-@_ROOT
-@_DB
-@_POINTS
-@_BLOBS
+@on_a_service("db", "points", "blobs")
 @click.option("--previous", type=_FOLDER, help="An older backup: payloads that it has are linked.")
 @click.option("--no-payloads", is_flag=True, help="Leave payloads out.")
 @_JSON
 def backup(
     target: Path,
-    root: Path,
-    db_url: str | None,
-    points_url: str | None,
-    blobs_url: str | None,
+    config: ServiceConfig,
     previous: Path | None,
     no_payloads: bool,
     as_json: bool,
@@ -46,25 +48,18 @@ def backup(
     quark admin backup --root /srv/quark --previous /backup/monday /backup/tuesday
     """
     from quark.service.backup.taking import back_up
-    from quark.service.config import ServiceConfig
 
-    config = ServiceConfig(root=root, db_url=db_url, points_url=points_url, blobs_url=blobs_url)
     _say(back_up(config, target, previous=previous, payloads=not no_payloads), "kept", as_json)
 
 
 @click.command("restore")
+@states(_SCHEMA)
 @click.argument("source", type=_FOLDER)
-@_ROOT
-@_DB
-@_POINTS
-@_BLOBS
+@on_a_service("db", "points", "blobs", make=True)
 @_JSON
 def restore(
     source: Path,
-    root: Path,
-    db_url: str | None,
-    points_url: str | None,
-    blobs_url: str | None,
+    config: ServiceConfig,
     as_json: bool,
 ) -> None:
     """Bring the backup SOURCE back below an empty folder, and into an empty database.
@@ -73,9 +68,7 @@ def restore(
     quark admin restore --root /srv/quark-restored /backup/monday
     """
     from quark.service.backup import taking
-    from quark.service.config import ServiceConfig
 
-    config = ServiceConfig(root=root, db_url=db_url, points_url=points_url, blobs_url=blobs_url)
     _say(taking.restore(source, config), "restored", as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from quark._optional import require
 from quark.errors import SettingsError
 from quark.service.config import ServiceConfig
 from quark.service.config_sources import OPTIONS, Option, load_config
+
+#: More than this is a slip of the finger, and would take all of the machine's memory.
+_MOST_WORKERS = 256
 
 
 def _parameters() -> list[click.Parameter]:
@@ -37,7 +41,7 @@ def _parameters() -> list[click.Parameter]:
 def _parameter(option: Option) -> click.Option:
     kind = option.type.removesuffix(" | None")
     shown = f" [default: {option.default}]" if option.default not in (None, (), False) else ""
-    doc = (option.doc or f"{option.name.replace('_', ' ').capitalize()}.") + shown
+    doc = option.doc + shown
     if kind == "bool":
         flags = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
         return click.Option([flags, option.name], default=None, help=doc)
@@ -50,14 +54,20 @@ def _parameter(option: Option) -> click.Option:
 def _serve(config_file: Path | None, **flags: Any) -> int:
     config = load_config(flags, config_file)
     _check_privacy(config)
+    _check_workers(config)
+    _check_certificate(config)
     require("uvicorn", purpose="quark serve")
     require("fastapi", purpose="quark serve")
     from quark.service import serving
-    from quark.service.root_folder import prepare_root
+    from quark.service.root_folder import is_new, prepare_root, remember_engines
 
+    begins = is_new(config)
     prepare_root(config)
     with serving.bind(config) as listener:
+        if begins:
+            _say_it_is_new(config)
         _tell(config, serving.address_of(config, listener))
+        remember_engines(config)
         return serving.run(config, listener, serving.notify_ready)
 
 
@@ -69,6 +79,49 @@ def _check_privacy(config: ServiceConfig) -> None:
             "--tls-key; or let a proxy speak TLS and name it with --behind-proxy ADDRESS; or, in "
             "a network where you trust everybody, add --allow-plain-http."
         )
+
+
+def _check_workers(config: ServiceConfig) -> None:
+    if config.workers > _MOST_WORKERS:
+        raise SettingsError(
+            f"workers is {config.workers}, but must be at most {_MOST_WORKERS}; about one for each "
+            "core is enough."
+        )
+
+
+def _check_certificate(config: ServiceConfig) -> None:
+    """See that TLS can be spoken, before workers start that could only die."""
+    if config.tls_cert is None or config.tls_key is None:
+        return
+    for name, path in (("tls_cert", config.tls_cert), ("tls_key", config.tls_key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{name} {path} cannot be read: {error.strerror}.") from error
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Without a password OpenSSL would ask on the terminal for that of an encrypted key.
+        context.load_cert_chain(config.tls_cert, config.tls_key, password="")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise SettingsError(
+            f"tls_cert {config.tls_cert} and tls_key {config.tls_key} cannot be used: {error}. "
+            "They must be a certificate chain and its own private key, both PEM, the key without a "
+            "password."
+        ) from error
+
+
+def _say_it_is_new(config: ServiceConfig) -> None:
+    """Say that clients of a service that was there before will not find their runs."""
+    from quark.service.logs import JsonLog
+    from quark.service.root_folder import engine_of
+
+    root = str(config.root.absolute())
+    JsonLog().line("new root", level="warning", root=root, db=engine_of(config.db_url))
+    click.echo(f"Quark begins a new store: no service was on {root} before.")
+    click.echo(
+        "  if there should be one, stop this, and look whether the path is right and its disk"
+    )
+    click.echo("  is mounted; with --no-new-root a service does not start then")
 
 
 def _tell(config: ServiceConfig, address: str) -> None:
@@ -108,5 +161,7 @@ serve = click.Command(
     callback=_serve,
     params=_parameters(),
     help="Keep the runs of a team, behind HTTP.\n\nEach option can also be given as "
-    "QUARK_SERVE_NAME in the environment or in a file (--config); options come first.",
+    "QUARK_SERVE_NAME in the environment or in a file (--config); options come first.\n\n"
+    "\b\nquark serve --root /srv/quark\n"
+    "quark serve --root /srv/quark --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem",
 )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from quark import jsonio
+from quark.cli.output import object_of, states
+from quark.cli.target import Place, with_place
 
 _STATES = {"pause": "PAUSED", "resume": "RUNNING", "stop": "FINISHED", "cancel": "CANCELED"}
 
 
 @click.command(name="sweep")
+@states(object_of(id="string", path="string", agent="string"))
 @click.argument("config_or_id", metavar="CONFIG.YAML|SWEEP")
 @click.option("--project", "-p", help="What the sweep's runs belong to.")
 @click.option("--entity", "-e", help="The workspace.")
@@ -22,7 +27,8 @@ _STATES = {"pause": "PAUSED", "resume": "RUNNING", "stop": "FINISHED", "cancel":
     help="Change a sweep that is there: 'pause' starts no new trials, 'stop' lets running ones "
     "end, 'cancel' ends them.",
 )
-@click.option("--json", "as_json", is_flag=True, help='Print {"id", "path", "agent"} as JSON.')
+@with_place
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def make_sweep(
     config_or_id: str,
     project: str | None,
@@ -30,11 +36,13 @@ def make_sweep(
     name: str | None,
     prior_runs: tuple[str, ...],
     action: str | None,
+    place: Place,
     as_json: bool,
 ) -> None:
     """Make a sweep of a YAML file, or change one.
 
-    The file is as W&B's.
+    The file is as W&B's. The sweep is kept where new runs are, unless the options say where; its
+    agents need the same ones.
 
     \b
     quark sweep sweep.yaml
@@ -43,11 +51,19 @@ def make_sweep(
     """
     from quark.compat.wandb.sweeps.create import create_sweep, load_sweep_config
 
+    place.impose()
     if action is not None:
         from quark.compat.wandb.public_api import Api
 
-        overrides = {name: value for name, value in (("project", project),) if value}
-        Api(overrides=overrides).sweep(config_or_id).set_state(_STATES[action])
+        named = {"project": project, "entity": entity}
+        overrides = {key: value for key, value in named.items() if value}
+        found = Api(overrides=overrides).sweep(config_or_id)
+        found.set_state(_STATES[action])
+        path = f"{found.project}/{found.id}"
+        if as_json:
+            click.echo(_said(found.id, path, place))
+        else:
+            click.echo(f"Sweep {path} is {_STATES[action].lower()}.")
         return
     config = load_sweep_config(config_or_id)
     if name:
@@ -55,10 +71,19 @@ def make_sweep(
     sweep = create_sweep(config, entity, project, prior_runs)
     path = f"{sweep.project}/{sweep.id}"
     if as_json:
-        said = {"id": sweep.id, "path": path, "agent": f"quark agent {path}"}
-        click.echo(jsonio.dumps(said).decode())
+        click.echo(_said(sweep.id, path, place))
     else:
-        click.echo(f"quark agent {path}")
+        click.echo(_agent_of(path, place))
+
+
+def _said(sweep_id: str, path: str, place: Place) -> str:
+    agent = _agent_of(path, place)
+    return jsonio.dumps({"id": sweep_id, "path": path, "agent": agent}).decode()
+
+
+def _agent_of(path: str, place: Place) -> str:
+    """Return what starts an agent from the same folder."""
+    return shlex.join(["quark", "agent", path, *place.words])
 
 
 @click.command(name="agent")
@@ -69,14 +94,24 @@ def make_sweep(
 @click.option(
     "--forward-signals", is_flag=True, help="SIGTERM, SIGHUP and SIGQUIT end the trial's program."
 )
+@with_place
 def run_agent(
-    sweep: str, project: str | None, entity: str | None, count: int | None, forward_signals: bool
+    sweep: str,
+    project: str | None,
+    entity: str | None,
+    count: int | None,
+    forward_signals: bool,
+    place: Place,
 ) -> None:
     """Run trials of a sweep until none is left.
 
     Each is the sweep's program, with Quark as its `wandb`. Start as many agents as there is room
     for.
+
+    \b
+    quark agent digits/k3x9q0ab --count 20
     """
     from quark.compat.wandb.sweeps.agents import agent
 
+    place.impose()
     agent(sweep, entity=entity, project=project, count=count, forward_signals=forward_signals)

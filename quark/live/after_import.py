@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from quark._import_finders import add_finder, remove_finder
+
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
@@ -24,12 +26,11 @@ class AfterImport:
 
     def install(self) -> None:
         """Begin to wait."""
-        sys.meta_path.insert(0, self)
+        add_finder(self)
 
     def remove(self) -> None:
         """Wait no longer; a second call does nothing."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        remove_finder(self)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -1,6 +1,6 @@
-"""Ending a training that an alert says is broken, on the thread that trains.
+"""Ending a training on the thread that trains: an alert says it is broken, or somebody asked.
 
-The alert comes up on another thread. It leaves an order here, which is carried out where a training
+Either comes up on another thread. It leaves an order here, which is carried out where a training
 can be ended without harm: before an optimizer step of torch, or where a loop asks by itself.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from quark.errors import TrainingStoppedError
 from quark.session import registry
@@ -17,15 +17,34 @@ if TYPE_CHECKING:
     from quark.live.after_import import AfterImport
     from quark.records import AlertRecord
     from quark.session import TrainingSession
+    from quark.storage.stop_requests import StopRequest
 
 _OPTIMIZERS = "torch.optim.optimizer"
 
 
-class StopOrder(NamedTuple):
+_LONGEST_WORDS = 300
+
+
+class StopOrder(Protocol):
     """That the training of one run is to be ended, and why."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    def error(self) -> TrainingStoppedError:
+        """Return what is raised in the training."""
+        ...
+
+
+class StopByAlert(NamedTuple):
+    """An alert says that the training is broken."""
 
     alert: AlertRecord
     bundle_key: str  # of the artifact with the evidence
+
+    @property
+    def run_id(self) -> str:
+        return self.alert.run_id
 
     def error(self) -> TrainingStoppedError:
         """Return what is raised in the training."""
@@ -40,23 +59,58 @@ class StopOrder(NamedTuple):
         )
 
 
+class StopByRequest(NamedTuple):
+    """Somebody asked for the end of the training."""
+
+    request: StopRequest
+
+    @property
+    def run_id(self) -> str:
+        return self.request.run_id
+
+    def error(self) -> TrainingStoppedError:
+        """Return what is raised in the training."""
+        said = words_of(self.request)
+        return TrainingStoppedError(
+            f"The training of run {self.run_id!r} was stopped: {said}. Let this error pass through "
+            f"the loop; `quark run resume {self.run_id}` says how to go on.",
+            end_reason=said,
+            interrupts=True,
+        )
+
+
+def words_of(request: StopRequest) -> str:
+    """Return who asked for a stop and why, on one line: both may be anybody's text."""
+    said = f"stop requested by {request.by or 'somebody'}"
+    if request.reason:
+        said += f": {request.reason}"
+    return "".join(one if one.isprintable() else " " for one in said[:_LONGEST_WORDS])
+
+
 _orders: dict[str, StopOrder] = {}  # by run; a dict, since reading one takes no lock
+_asking: set[str] = set()  # the runs whose loops ask by themselves
 
 
 def order_stop(order: StopOrder) -> None:
     """Have the training of a run ended; it stays so until the run ends."""
-    _orders.setdefault(order.alert.run_id, order)
+    _orders.setdefault(order.run_id, order)
+
+
+def asks_by_itself(run_id: str) -> bool:
+    """Say whether the loop of a run has called :func:`should_stop` or :func:`check`."""
+    return run_id in _asking
 
 
 def withdraw(run_id: str) -> None:
     """Take back what was ordered for a run."""
     _orders.pop(run_id, None)
+    _asking.discard(run_id)
 
 
 def should_stop(session: TrainingSession | None = None) -> bool:
-    """Say whether an alert asks for the end of the training.
+    """Say whether an alert, with ``on_alert="stop"``, or a person asks for the end of the training.
 
-    For loops without a torch optimizer. It is True only with ``on_alert="stop"``.
+    For loops without a torch optimizer.
 
     Args:
         session: The run; by default the one that was started last.
@@ -68,7 +122,7 @@ def should_stop(session: TrainingSession | None = None) -> bool:
 
 
 def check(session: TrainingSession | None = None) -> None:
-    """Raise if an alert asks for the end of the training; else do nothing.
+    """Raise if an alert or a person asks for the end of the training; else do nothing.
 
     Args:
         session: The run; by default the one that was started last.
@@ -83,14 +137,18 @@ def check(session: TrainingSession | None = None) -> None:
 
 def _order_of(session: TrainingSession | None) -> StopOrder | None:
     found = session or registry.latest()
-    return None if found is None else _orders.get(found.run_id)
+    if found is None:
+        return None
+    _asking.add(found.run_id)
+    return _orders.get(found.run_id)
 
 
 class StepGate:
     """Before every optimizer step of the process, looks whether the training is to end.
 
-    It is there for as long as a run needs it. It is put in place by the thread that opens the run
-    or imports torch, not by the one that judges: torch walks through its hooks without a lock.
+    It is there for as long as a run needs it, and takes less than a microsecond of a step. It is
+    put in place by the thread that opens the run or imports torch, not by the one that judges:
+    torch walks through its hooks without a lock.
     """
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from quark.analyzers.outputs import close_analysis, new_analysis_id, write_outpu
 from quark.live.bundle import evidence_bundle
 from quark.live.config import BUNDLE_TYPE
 from quark.live.reactions import Reaction, listeners_of_all_runs
-from quark.live.stopping import StopOrder, order_stop
+from quark.live.stopping import StopByAlert, order_stop
 from quark.records import AlertRecord
 from quark.writers.artifacts import ArtifactStore
 
@@ -42,7 +42,7 @@ def keep_alerts(session: TrainingSession, news: Sequence[Diagnosis]) -> tuple[Al
 def stop_training(session: TrainingSession, alert: AlertRecord, evidence: RunEvidence) -> None:
     """Have the training ended before its next optimizer step, and keep the evidence."""
     key = f"alerts/{alert.rule_id}"
-    order_stop(StopOrder(alert, key))
+    order_stop(StopByAlert(alert, key))
     # Not closed: that would flush, and this runs on the thread that delivers.
     ArtifactStore(session).log_snapshot(
         key,

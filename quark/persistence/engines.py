@@ -91,6 +91,13 @@ class Engines:
             store = BlobsElsewhere(store, self._bucket.below(namespace))
         return store
 
+    def namespaces(self) -> list[str]:
+        """Return the namespaces that a shared engine for records knows; none of files."""
+        if self._database is None:
+            return []
+        rows = self._database.ask("SELECT name FROM quark.namespace ORDER BY name")
+        return [str(name) for (name,) in rows]
+
     def check(self) -> None:
         """Ask every engine whether it answers.
 

@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,8 +22,10 @@ from quark.persistence.direct_requests import DirectRequests
 from quark.persistence.payload_download import FIRST_BYTES, PayloadSource
 from quark.persistence.payload_upload import Content, PayloadUpload
 from quark.persistence.service_client import ServiceClient
+from quark.persistence.small_payloads import SmallPayloads, claim_all
 from quark.storage.file_copy import FileDigests, FileStamp, digest_file
 from quark.storage.known_stream import KnownStream
+from quark.storage.many_payloads import digests_of
 from quark.storage.object_names import is_digest
 from quark.storage.ranged_file import RangedFile
 from quark.storage.sparse import write_sparse
@@ -88,6 +90,10 @@ class HttpBlobs:
             "when whoever writes it is done, or add a copy."
         )
 
+    def put_all(self, sources: Sequence[bytes | Path]) -> list[FileDigests]:
+        self._http.check_open()
+        return SmallPayloads(self._http, self._put_alone).put_all(sources)
+
     def sync(self, digests: Iterable[str]) -> None:
         """A service has a payload safe before it says that it is there."""
         self._http.check_open()
@@ -138,6 +144,10 @@ class HttpBlobs:
         answer = self._http.post(self._http.path("payloads", sha256, "claim"), {})
         return bool(answer["is_here"])
 
+    def claim_all(self, digests: Collection[str]) -> set[str]:
+        self._http.check_open()
+        return claim_all(self._http, digests)
+
     def unclaimed(self, before_us: int) -> dict[str, int]:
         self._http.check_open()
         path = self._http.path("payloads", "unclaimed")
@@ -173,6 +183,12 @@ class HttpBlobs:
         if not is_digest(sha256):
             raise KeyError(sha256)
         return PayloadSource(self._http, self._direct, sha256, FIRST_BYTES)
+
+    def _put_alone(self, source: bytes | Path) -> FileDigests:
+        if isinstance(source, Path):
+            return self.put_file(source)
+        self._put_bytes(source)
+        return digests_of(source)
 
     def _put_bytes(self, payload: bytes) -> tuple[str, int]:
         sha256 = hashlib.sha256(payload).hexdigest()

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from quark import jsonio
 from quark.errors import RunNotFoundError
 from quark.persistence.service_client import ServiceClient
 from quark.records import ProjectRecord, Record, RunRecord
-from quark.records.codec import decode_plain
+from quark.records.codec import decode_plain, encode_body
 from quark.storage.admission import is_run_id
-from quark.storage.model import RecordFilter, RunQuery, StepRange, StoredRecord
+from quark.storage.model import (
+    RecordFilter,
+    RunChanges,
+    RunHealth,
+    RunQuery,
+    StepRange,
+    StoredRecord,
+)
 from quark.storage.selection import check_filters, selection
 
 R = TypeVar("R", bound=Record)
@@ -51,16 +59,28 @@ class HttpRecords:
             if wanted is not None
         ]
         found: list[RunRecord] = []
+        place: tuple[str, Any] = ("offset", query.offset)
         while query.limit is None or len(found) < query.limit:
             wanted = _PAGE if query.limit is None else min(_PAGE, query.limit - len(found))
-            page = self._http.get(
-                self._http.path("runs"),
-                [*filters, ("limit", wanted), ("offset", query.offset + len(found))],
-            )["runs"]
-            found += map(_run, page)
-            if len(page) < wanted:
+            page = self._http.get(self._http.path("runs"), [*filters, ("limit", wanted), place])
+            found += map(_run, page["runs"])
+            if page["next"] is None:
                 break
+            place = ("after", page["next"])  # an offset means other runs once some have come
         return tuple(found)
+
+    def changed_runs(self, known: Mapping[str, object]) -> RunChanges:
+        """As dear as listing all runs: a service's routes know no marks."""
+        runs = self.list_runs()
+        marks: dict[str, object] = {run.id: sha256(encode_body(run)).digest() for run in runs}
+        return RunChanges(marks, tuple(run for run in runs if known.get(run.id) != marks[run.id]))
+
+    def healths(self) -> dict[str, RunHealth]:
+        self._http.check_open()
+        found = self._http.get(self._http.path("healths"))["healths"]
+        return {
+            run_id: RunHealth(float(one["score"]), one["status"]) for run_id, one in found.items()
+        }
 
     def list_projects(self) -> tuple[ProjectRecord, ...]:
         self._http.check_open()
@@ -70,7 +90,7 @@ class HttpRecords:
     def delete_run(self, run_id: str) -> None:
         path = self._run_path(run_id)
         self._forget_run(run_id)
-        self._http.request("DELETE", path, patient=True)
+        self._http.request("DELETE", path, patient=True, removes=True)
 
     def read(
         self, kind: type[R], run_id: str, where: RecordFilter = RecordFilter()

@@ -15,14 +15,14 @@ from quark.errors import (
 from quark.persistence.http_documents import HttpDocuments
 from quark.persistence.http_records import HttpRecords
 from quark.persistence.service_client import ServiceClient
-from quark.persistence.wire import API_PREFIX, BATCH_TYPE, MAX_BODY_BYTES
+from quark.persistence.wire import API_PREFIX, BATCH_TYPE, MAX_BODY_BYTES, OWN_WORKSPACE
 from quark.storage.admission import check_batch, check_keys, is_run_id
 from quark.storage.model import Batch
 
 if TYPE_CHECKING:
     from quark.persistence.http_blobs import HttpBlobs
     from quark.persistence.http_points import HttpPoints
-    from quark.persistence.outbox import OutboxBlobs
+    from quark.persistence.outbox import OutboxBlobs, SentPayloads
 
 
 class HttpStore:
@@ -71,21 +71,28 @@ class HttpStore:
 
         return HttpBlobs(self._http)
 
+    @cached_property
+    def service(self) -> HttpStore:
+        """The service alone, without what waits on this machine. Closed with this one."""
+        alone = type(self)(self._http)
+        alone.payloads = self.payloads
+        return alone
+
     @property
     def has_waiting_payloads(self) -> bool:
         """Whether payloads wait on this machine for the service."""
         return self._outbox is not None and self._outbox.is_dir()
 
-    def deliver_payloads(self, until_seconds: float = float("inf")) -> int:
+    def deliver_payloads(self, until_seconds: float = float("inf")) -> SentPayloads:
         """Send payloads that wait; see :meth:`~quark.persistence.outbox.OutboxBlobs.deliver`.
 
         Raises:
             SessionStoreError: The service does not take them now.
         """
-        if not self.has_waiting_payloads:
-            return 0
-        from quark.persistence.outbox import OutboxBlobs
+        from quark.persistence.outbox import OutboxBlobs, SentPayloads
 
+        if not self.has_waiting_payloads:
+            return SentPayloads()
         blobs = self.blobs
         assert isinstance(blobs, OutboxBlobs)
         return blobs.deliver(until_seconds)
@@ -157,6 +164,10 @@ class HttpStore:
         if not is_run_id(run_id):
             raise RunNotFoundError(f"There is no run {run_id!r}: no run can have this id.")
         return None
+
+    def named_workspace(self) -> str:
+        """Return the workspace's name; the service is asked where that was left to the key."""
+        return self.own_workspace() if self.workspace == OWN_WORKSPACE else self.workspace
 
     def own_workspace(self) -> str:
         """Return the name of the workspace that the user key belongs to."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from quark.errors import ArtifactNotFoundError, SchemaValidationError
+from quark.errors import ArtifactNotFoundError, RecordRejectedError, SchemaValidationError
 from quark.persistence.direct_requests import DirectRequests
 from quark.persistence.repeating import repeated
 from quark.persistence.service_client import ServiceClient
@@ -25,7 +25,7 @@ _PIECE_BYTES = 256 * 1024
 #: Up to this size a payload goes in one request.
 _WHOLE_BYTES = 8 << 20
 #: What a slow line or a busy disk can be expected to take.
-_SLOWEST_BYTES_PER_SECOND = 128 * 1024
+SLOWEST_BYTES_PER_SECOND = 128 * 1024
 _SLOWEST_DIGEST_BYTES_PER_SECOND = 20 << 20
 #: An upload may be gone because it was abandoned for too long, or completed with nobody listening.
 _BEGINNINGS = 3
@@ -98,8 +98,11 @@ class PayloadUpload:
         """
         if content.size_bytes <= _WHOLE_BYTES:
             path = self._http.path("payloads", content.sha256)
-            self._put(path, Body(content, 0, content.size_bytes))
-            return
+            try:
+                self._put(path, Body(content, 0, content.size_bytes))
+                return
+            except RecordRejectedError:
+                pass  # too much for one body, but perhaps not for the service
         for attempt in range(_BEGINNINGS):
             upload = self._begin(content)
             if upload["is_here"]:
@@ -162,5 +165,5 @@ class PayloadUpload:
             ) as answer:
                 answer.read()
 
-        seconds = self._http.timeout_seconds + body.size_bytes / _SLOWEST_BYTES_PER_SECOND
+        seconds = self._http.timeout_seconds + body.size_bytes / SLOWEST_BYTES_PER_SECOND
         repeated(self._http, seconds, put)

@@ -17,8 +17,14 @@ from urllib.parse import quote, urlsplit
 
 from quark import __version__, jsonio
 from quark.clock import SYSTEM_CLOCK, Clock
-from quark.errors import AuthenticationError, SchemaValidationError, SessionStoreError
+from quark.errors import (
+    AuthenticationError,
+    RunNotFoundError,
+    SchemaValidationError,
+    SessionStoreError,
+)
 from quark.persistence.service_url import parse_service_url
+from quark.persistence.unreachable import trusted_authorities, unreachable
 from quark.persistence.wire import (
     API_PREFIX,
     GZIP_ABOVE_BYTES,
@@ -39,6 +45,8 @@ _CONNECTIONS = 16
 #: A service, or the proxy before it, that may answer soon.
 _BUSY = frozenset({429, 502, 503, 504})
 _PAUSE_SECONDS = 0.5
+#: What may come after the request was carried out; who says 429 has not done it.
+_MAY_BE_DONE = _BUSY - {429}
 #: Larger bodies go in pieces, so that a slow network is noticed at the deadline.
 _PIECE_BYTES = 64 * 1024
 
@@ -49,6 +57,7 @@ class _Answer(NamedTuple):
     status: int
     body: bytes
     headers: Mapping[str, str]
+    is_second: bool  # the same request went out before, and nobody knows what became of it
 
 
 class ServiceClient:
@@ -136,12 +145,15 @@ class ServiceClient:
         content_type: str = JSON_TYPE,
         accept: str = JSON_TYPE,
         patient: bool = False,
+        removes: bool = False,
         timeout_seconds: float | None = None,
     ) -> bytes:
         """Return the body of a good answer.
 
         Args:
             patient: Ask a service that is busy again until the deadline, as often as it says.
+            removes: Where the request had to be sent again, take it for done if what it removes is
+                not there: the answer to the first may have been lost.
             timeout_seconds: How long all of this may take; the client's own limit if None. A body
                 has the time that it needs on a slow line besides, as long as it moves.
 
@@ -161,9 +173,13 @@ class ServiceClient:
             # A body that moves all the time must get through a slow line: given up and sent again
             # from its beginning, it never would.
             deadline += len(body) / _SLOWEST_BYTES_PER_SECOND
+        may_be_done = False
         while True:
             answer = self._exchange(method, path, query, body, headers, deadline, seconds)
+            may_be_done = may_be_done or answer.is_second
             error = self._refusal(answer.status, answer.body, answer.headers)
+            if removes and may_be_done and isinstance(error, RunNotFoundError):
+                return b""
             if error is None:
                 self._check_type(answer, accept)
                 return answer.body
@@ -172,6 +188,7 @@ class ServiceClient:
             late = self._clock.monotonic() + pause >= deadline
             if not patient or answer.status not in _BUSY or late:
                 raise error
+            may_be_done = may_be_done or answer.status in _MAY_BE_DONE
             threading.Event().wait(pause)
 
     @contextmanager
@@ -209,7 +226,7 @@ class ServiceClient:
                     raise error
                 yield response
         except httpx.HTTPError as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self.target, error) from error
 
     def check_open(self) -> None:
         """Raise :class:`SessionStoreError` once this was closed."""
@@ -258,17 +275,18 @@ class ServiceClient:
                     for piece in response.iter_bytes():
                         pieces.append(piece)
                         self._check_time(deadline)
-                    return _Answer(response.status_code, b"".join(pieces), response.headers)
+                    body_there = b"".join(pieces)
+                    return _Answer(response.status_code, body_there, response.headers, attempt == 2)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 # A connection that was kept alive may have been closed by the other side.
                 if attempt == 2:
-                    raise self._unreachable(error) from error
+                    raise unreachable(self.target, error) from error
             except httpx.TimeoutException as error:
                 if isinstance(error, httpx.ConnectTimeout):
-                    raise self._unreachable(error) from error
+                    raise unreachable(self.target, error) from error
                 raise self._too_late() from error
             except httpx.HTTPError as error:
-                raise self._unreachable(error) from error
+                raise unreachable(self.target, error) from error
             except (httpx.InvalidURL, UnicodeError) as error:
                 raise SessionStoreError(f"{self.target} cannot be asked: {error}.") from error
         raise AssertionError("unreachable")
@@ -294,6 +312,7 @@ class ServiceClient:
             headers=self._headers,
             timeout=self._timeout_seconds,
             trust_env=not self.url.is_local,  # no proxy leads back to this machine
+            verify=trusted_authorities() if self.url.is_encrypted else True,
             limits=httpx.Limits(
                 max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
             ),
@@ -342,13 +361,6 @@ class ServiceClient:
             return jsonio.loads(body)
         except SchemaValidationError as error:
             raise SessionStoreError(f"{self.target} sent an answer that is no JSON.") from error
-
-    def _unreachable(self, error: Exception) -> SessionStoreError:
-        reason = str(error) or type(error).__name__
-        return SessionStoreError(
-            f"{self.target} cannot be reached: {reason}. Look whether QUARK_PERSISTENCE_URL is "
-            "right and the service runs."
-        )
 
     def _too_late(self) -> SessionStoreError:
         return SessionStoreError(

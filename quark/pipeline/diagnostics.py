@@ -45,7 +45,7 @@ class LossCounter:
     """Counts what was not kept, by kind and reason."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: so a signal handler may call
         self._counts: dict[str, int] = {}
 
     def add(self, kind: str, reason: str, count: int = 1) -> bool:

@@ -12,7 +12,7 @@ class FaultLog:
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: so a signal handler may call
         self._counts: dict[str, int] = {}
         self._last: dict[str, str] = {}
 

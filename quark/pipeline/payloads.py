@@ -156,6 +156,10 @@ class PayloadQueue:
         """Begin with the duty, also if there is no payload yet."""
         self._worker.start()
 
+    def wake(self) -> None:
+        """Have the duty done soon, without waiting for it."""
+        self._worker.wake()
+
     def _say_what_is_waited_for(self) -> None:
         seconds = self._queue.seconds_left
         if seconds > _SAID_FROM_SECONDS and not self._wait_was_said and not self._quiet():

@@ -9,7 +9,7 @@ power can take those of the last seconds, as it can the points.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,7 @@ class UnsyncedPayloads:
         self._synced_at = self._clock.monotonic()
 
 
-def _still_there(store: Store, digests: Iterable[str]) -> list[str]:
+def _still_there(store: Store, digests: Collection[str]) -> list[str]:
     """Return the payloads that nobody has removed since, with the run or artifact they were of."""
-    return [sha256 for sha256 in digests if store.blobs.exists(sha256)]
+    here = store.blobs.claim_all(digests)
+    return [sha256 for sha256 in digests if sha256 in here]

@@ -19,6 +19,28 @@ from quark.pipeline.faults import FaultLog
 _NICENESS = 10
 
 
+class _Bell:
+    """An event that a signal handler may set in the middle of its being set. ``threading.Event``
+    would wait for itself there, and the process would not end."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Condition(threading.RLock())
+        self._is_set = False
+
+    def set(self) -> None:
+        with self._rung:
+            self._is_set = True
+            self._rung.notify_all()
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    def wait(self, timeout_seconds: float) -> None:
+        with self._rung:
+            if not self._is_set:
+                self._rung.wait(timeout_seconds)
+
+
 class BackgroundWorker:
     """Calls ``work`` every ``interval_seconds`` and whenever it is woken, on its own thread.
 
@@ -33,7 +55,7 @@ class BackgroundWorker:
         self._name = name
         self._interval_seconds = interval_seconds
         self._faults = faults
-        self._wake = threading.Event()
+        self._wake = _Bell()
         self._closing = False
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -54,7 +76,7 @@ class BackgroundWorker:
             return
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._wake = threading.Event()
+            self._wake = _Bell()
             self._starting = threading.RLock()
         with self._starting:
             if self.running or self._closing:

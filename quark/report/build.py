@@ -54,7 +54,7 @@ def build_report(
     with handle.reading() as store:
         keys = store.points.keys(session.run_id)
         completeness = _completeness(session, store, keys)
-        notes = _notes(store, session.run_id)
+        notes = notes_of(store, session.run_id)
         judged = status != RunStatus.COMPLETED or _can_be_judged(store, session.run_id, keys)
     judgement = _judge(session, status, now_us) if judged else Judgement()
     duration = (now_us - session.opened_us) / 1e6
@@ -67,7 +67,7 @@ def build_report(
         generated_at=format_timestamp(now_us),
         started_at=session.context.run.created_at,
         duration_seconds=round(duration, 3),
-        last_step=_last_step(keys),
+        last_step=last_step_of(keys),
         folder=str(session.run_path),
         judged=judged,
         curve=judgement.curve,
@@ -130,7 +130,7 @@ def _judge(session: TrainingSession, status: str, now_us: int) -> Judgement:
     seconds = SYSTEM_CLOCK.monotonic() - started
     result = keep_analysis(handle, evidence, analysis, replaces_existing=True, seconds=seconds)
     return Judgement(
-        curve=_curve(evidence),
+        curve=curve_of(evidence),
         phases=PhaseAnalyzer(session).analyze().phases,
         alerts=result.alerts,
         health_scores=result.health_scores,
@@ -158,7 +158,7 @@ def _completeness(
     )
 
 
-def _notes(store: Store, run_id: str) -> tuple[Note, ...]:
+def notes_of(store: Store, run_id: str) -> tuple[Note, ...]:
     """Return the latest note of each part that has one."""
     chosen = RecordFilter(equals={"event_type": REPORT_NOTE})
     notes: dict[str, Note] = {}
@@ -169,7 +169,8 @@ def _notes(store: Store, run_id: str) -> tuple[Note, ...]:
     return tuple(note for note in notes.values() if note.text)
 
 
-def _last_step(keys: Mapping[str, KeyStats]) -> int | None:
+def last_step_of(keys: Mapping[str, KeyStats]) -> int | None:
+    """Return the highest step of any metric; None if nothing has one."""
     return max((one.step_max for one in keys.values() if one.step_max is not None), default=None)
 
 
@@ -181,7 +182,8 @@ def _steps_since(evidence: RunEvidence, begun_us: int) -> int:
     return int((loss.time_us >= begun_us).sum())
 
 
-def _curve(evidence: RunEvidence) -> Curve | None:
+def curve_of(evidence: RunEvidence) -> Curve | None:
+    """Return what is drawn of a run: its first metric of :data:`_DRAWN`; None if it has none."""
     import numpy as np
 
     series = next((found for role in _DRAWN if (found := evidence.role(role)) is not None), None)

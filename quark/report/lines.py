@@ -29,8 +29,13 @@ _TONES = {"info": "cyan", "warning": "bold yellow", "error": "bold red", "critic
 _HEALTH = {"healthy": "green", "watch": "yellow", "degraded": "red", "critical": "bold red"}
 
 
-def report_lines(report: Report, *, ascii_only: bool = False) -> list[Line]:
-    """Return the report, at most one screen if nothing is wrong."""
+def report_lines(
+    report: Report, *, ascii_only: bool = False, more: str | None = None
+) -> list[Line]:
+    """Return the report, at most one screen if nothing is wrong.
+
+    ``more`` is where there is more of it; by default the file in the run's folder.
+    """
     lines: list[Line] = [_head(report)]
     lines += _health(report)
     lines += _curve(report, ascii_only)
@@ -39,7 +44,7 @@ def report_lines(report: Report, *, ascii_only: bool = False) -> list[Line]:
     lines += _cost(report)
     for note in report.notes:
         lines += _wrapped(note.label, note.text)
-    lines.append(_labelled("more", (f"{report.folder}/report.md", "")))
+    lines.append(_labelled("more", (more or f"{report.folder}/report.md", "")))
     return lines
 
 
@@ -53,7 +58,7 @@ def report_line(report: Report) -> Line:
     wrong = [alert for alert in report.alerts if alert.severity != "info"]
     for number, alert in enumerate(wrong[:MAX_ALERTS]):
         pieces += [("; " if not number else ", ", ""), (alert.title, _TONES[alert.severity])]
-    if not report.completeness.complete:
+    if report.completeness is not None and not report.completeness.complete:
         pieces.append(("; not everything is stored", "bold red"))
     pieces.append((f"; {report.folder}/report.md", "dim"))
     return tuple(pieces)
@@ -171,6 +176,8 @@ def _alert(alert: AlertRecord) -> Iterator[Line]:
 
 def _completeness(report: Report) -> Iterator[Line]:
     found = report.completeness
+    if found is None:
+        return
     what = f"{found.point_count:,} points of {found.metric_count} metrics; "
     if found.complete:
         said = (f"{found.logged:,} records logged, {found.stored:,} stored: nothing is lost", "")
@@ -185,7 +192,7 @@ def _completeness(report: Report) -> Iterator[Line]:
 
 def _cost(report: Report) -> Iterator[Line]:
     cost = report.cost
-    if cost.training_us_per_step is None or cost.training_percent is None:
+    if cost is None or cost.training_us_per_step is None or cost.training_percent is None:
         return
     said = (
         f"Quark took {cost.training_us_per_step:.3g} µs a step "

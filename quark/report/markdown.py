@@ -26,7 +26,8 @@ def _parts(report: Report) -> Iterator[str]:
     yield ""
     yield f"- run `{report.run_id}` of project {_text(report.project)}"
     yield f"- started {report.started_at or 'at an unknown time'}"
-    yield f"- {seconds_in_words(report.duration_seconds or 0.0)} in this process"
+    where = "" if report.completeness is None else " in this process"
+    yield f"- {seconds_in_words(report.duration_seconds or 0.0)}{where}"
     if report.last_step is not None:
         yield f"- up to step {report.last_step:,}"
     yield f"- kept in `{report.folder}`"
@@ -120,13 +121,14 @@ def _phases(report: Report) -> Iterator[str]:
 def _accounts(report: Report) -> Iterator[str]:
     found, cost = report.completeness, report.cost
     yield from ("", "## Data and cost", "")
-    state = "nothing is lost" if found.complete else "not everything is stored"
-    yield (
-        f"- {found.logged:,} records logged by this process, {found.stored:,} stored: {state}; "
-        f"the run has {found.point_count:,} points of {found.metric_count} metrics"
-    )
-    yield from (f"- {count:,} lost, {_text(name)}" for name, count in found.lost.items())
-    if cost.training_us_per_step is not None:
+    if found is not None:
+        state = "nothing is lost" if found.complete else "not everything is stored"
+        yield (
+            f"- {found.logged:,} records logged by this process, {found.stored:,} stored: {state}; "
+            f"the run has {found.point_count:,} points of {found.metric_count} metrics"
+        )
+        yield from (f"- {count:,} lost, {_text(name)}" for name, count in found.lost.items())
+    if cost is not None and cost.training_us_per_step is not None:
         yield (
             f"- Quark took about {cost.training_us_per_step:g} µs a step in the training "
             f"({_number(cost.training_percent)} % of the run; {cost.log_call_count:,} calls of "

@@ -94,8 +94,8 @@ class Report:
     phases: tuple[PhaseRecord, ...]
     alerts: tuple[AlertRecord, ...]
     health_scores: tuple[HealthScoreRecord, ...]
-    completeness: Completeness
-    cost: Cost
+    completeness: Completeness | None  # None: read back from the store, which knows only its own
+    cost: Cost | None
     metric_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
@@ -113,5 +113,6 @@ class Report:
                 plain[name] = [asdict(note) for note in value]
             else:
                 plain[name] = value
-        plain["completeness"]["complete"] = self.completeness.complete
+        if self.completeness is not None:
+            plain["completeness"]["complete"] = self.completeness.complete
         return dict(jsonio.to_plain(plain))

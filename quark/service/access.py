@@ -20,7 +20,7 @@ from quark.service.guards.door import CALLER, actor_of, refused
 from quark.service.identity.engine import Identity
 from quark.service.identity.model import Actor, Caller, Scope
 from quark.service.state import state_of
-from quark.service.stores import StoreKey
+from quark.service.stores import StoreKey, check_storage_dir
 from quark.storage.protocols import Store
 
 ScopeName = Literal["read", "write", "admin"]
@@ -90,12 +90,16 @@ def needs(scope: ScopeName) -> Callable[..., Awaitable[Access]]:
                 request, "another workspace", "The user key is not one of this workspace."
             )
         await check_scope(request, needed)
-        key = StoreKey(caller.workspace, unquote(storage_dir))
+        # In its one spelling, so that nothing takes one store for two.
+        key = StoreKey(caller.workspace, check_storage_dir(unquote(storage_dir)))
+        store = state.stores.find(key)
+        if store is None:
+            store = await run_in_threadpool(state.stores.get, key)
         return Access(
             caller=caller,
             workspace=caller.workspace,
             storage_dir=key.storage_dir,
-            store=state.stores.get(key),
+            store=store,
             identity=state.identity,
             actor=actor_of(request.scope),
         )

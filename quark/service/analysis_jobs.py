@@ -12,17 +12,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from quark import ids, jsonio
-from quark.clock import Clock, format_timestamp
+from quark.clock import Clock, format_timestamp, parse_timestamp
 from quark.errors import DocumentConflictError, SessionStoreError
 from quark.service.run_writing import digest
 from quark.storage.documents import NEW, DocumentChange, update
 
 if TYPE_CHECKING:
     from quark.storage.documents import Document
-    from quark.storage.protocols import Store
+    from quark.storage.protocols import DocumentStore, Store
 
 JOBS, LOCKS, COMPARISONS = "analysis_job", "analysis_lock", "comparison_job"
 ACTIVE = frozenset({"queued", "running"})
+
+#: A comparison that has ended stays for as long; for less once its result was read.
+_STAYS_US, _READ_STAYS_US = 86_400_000_000, 3_600_000_000
+_REMOVED_AT_ONCE = 500
 
 #: What an analysis itself writes, and what does not make another one worth while.
 _OUTPUTS = frozenset({"alert", "analysis", "health_score", "phase"})
@@ -113,6 +117,19 @@ class Jobs:
         found = self._store.documents.get(kind, name)
         return None if found is None else self._shown(found)
 
+    def note_read(self, comparison: Body) -> None:
+        """Note that the outcome of a comparison was read, if it has one."""
+        if comparison["state"] in ACTIVE or "read_us" in comparison:
+            return
+        read_us = self._clock.time_us()
+        with suppress(SessionStoreError):  # it is removed later, then
+            update(
+                self._store.documents,
+                COMPARISONS,
+                comparison["job_id"],
+                lambda body: None if body is None else {"read_us": read_us, **body},
+            )
+
     def of_run(self, run_id: str) -> list[Body]:
         """Return the jobs of a run, the newest first.
 
@@ -180,3 +197,32 @@ class Jobs:
             kind: count for kind, count in sorted(counts.items()) if kind not in _OUTPUTS or outputs
         }
         return digest(jsonio.dumps([run.timestamp, run.status, kept, points]).decode())
+
+
+def remove_comparisons(documents: DocumentStore, now_us: int) -> int:
+    """Remove comparisons that were read, and those that are a day old; return how many there were.
+
+    Nothing else refers to them, and asking for one again makes it again.
+    """
+    due = [
+        DocumentChange(COMPARISONS, one.name, None, one.revision)
+        for one in documents.list(COMPARISONS)
+        if _is_over(one.body, now_us)
+    ]
+    removed = 0
+    for first in range(0, len(due), _REMOVED_AT_ONCE):
+        some = due[first : first + _REMOVED_AT_ONCE]
+        with suppress(DocumentConflictError):  # one was begun again; the others go the next time
+            documents.apply(some)
+            removed += len(some)
+    return removed
+
+
+def _is_over(body: Body, now_us: int) -> bool:
+    try:
+        if body["state"] in ACTIVE and body["until_us"] >= now_us:
+            return False
+        is_old = parse_timestamp(body["created_at"]) < now_us - _STAYS_US
+        return is_old or body.get("read_us", now_us) < now_us - _READ_STAYS_US
+    except (KeyError, TypeError, ValueError):  # clients may write any document
+        return True

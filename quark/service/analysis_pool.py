@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,19 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from quark import jsonio
+from quark._own_memory import EXIT_NO_MEMORY
+from quark._own_python import own_python
 from quark.clock import Clock
 from quark.errors import QuarkError, SchemaValidationError, SessionStoreError
 from quark.pipeline.faults import FaultLog
 from quark.pipeline.worker import BackgroundWorker
 from quark.service.analysis_jobs import Jobs
-from quark.service.analysis_worker import EXIT_NO_MEMORY
 from quark.service.config import MIB, ServiceConfig
 from quark.service.ingest import PutOffError, RunPlace
 from quark.storage.protocols import Store
 
 _ENGINES = ("db_url", "points_url", "blobs_url")
 _LOOK_SECONDS = 60.0
-_COMMAND = (sys.executable, "-m", "quark.service.analysis_worker")
+_COMMAND = own_python("quark.service.analysis_worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +51,11 @@ class AnalysisPool:
         *,
         faults: FaultLog,
         on_end: Callable[[RunPlace], None],
-        max_waiting: int = 64,
-        memory_bytes: int = 4096 * MIB,
         command: tuple[str, ...] = _COMMAND,
     ) -> None:
         self._config = config
         self._clock = clock
         self._on_end = on_end
-        self._max_waiting = max_waiting
-        self._memory_bytes = memory_bytes
         self._command = command
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
@@ -87,7 +83,7 @@ class AnalysisPool:
         Raises:
             SessionStoreError: Too many wait; come again later.
         """
-        if self._closing or len(self._waiting) >= self._max_waiting:
+        if self._closing or len(self._waiting) >= self._config.analysis_queue:
             raise PutOffError(
                 "analyses",
                 f"{len(self._waiting)} analyses wait, which is as many as this service lets wait.",
@@ -147,7 +143,7 @@ class AnalysisPool:
             "engines": {name: getattr(self._config, name) for name in _ENGINES},
             "place": [job.place.workspace, job.place.storage_dir],
             "task": job.task,
-            "memory_bytes": self._memory_bytes,
+            "memory_bytes": self._config.analysis_memory_bytes,
         }
         seconds = self._config.analysis_timeout_seconds
         try:
@@ -177,8 +173,8 @@ class AnalysisPool:
             raise SessionStoreError("The service stopped meanwhile. Ask again.")
         if code == EXIT_NO_MEMORY:
             raise SessionStoreError(
-                f"It needed more than {self._memory_bytes // MIB} MiB of memory, which is all that "
-                "this service lets an analysis have."
+                f"It needed more than {self._config.analysis_memory_bytes // MIB} MiB of memory, "
+                "which is all that this service lets an analysis have (analysis_memory_bytes)."
             )
         try:
             answered: dict[str, Any] = jsonio.loads(said)

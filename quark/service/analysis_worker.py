@@ -7,18 +7,16 @@ it, the service goes on: it may hang, be killed, or ask for more memory than it 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from quark import jsonio
+from quark._own_memory import EXIT_NO_MEMORY, limit_memory
 from quark.errors import QuarkError, SessionStoreError
 
 NICENESS = 10
-#: The exit code of a process that was refused memory.
-EXIT_NO_MEMORY = 77
 
 
 def answer(told: dict[str, Any]) -> dict[str, Any]:
@@ -58,13 +56,6 @@ def _do(store: Any, task: dict[str, Any]) -> dict[str, Any]:
     return judge_run(store, run_id, job_id, task["families"], check_mine)
 
 
-def limit_memory(limit_bytes: int) -> None:
-    """Have allocations fail that would take this process beyond what it has now and so much."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + limit_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
 def main() -> None:
     """Be the process."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the service says when to end
@@ -73,8 +64,7 @@ def main() -> None:
     told = jsonio.loads(sys.stdin.buffer.read())
     import quark.service.analysis  # noqa: F401  # its libraries reserve memory that they do not use
 
-    if sys.platform == "linux":
-        limit_memory(told["memory_bytes"])
+    limit_memory(told["memory_bytes"])
     try:
         answered = answer(told)
     except MemoryError:

@@ -55,7 +55,7 @@ def _option(item: Field[Any], *, of_guards: bool) -> Option:
         field=item.name,
         type=str(item.type),
         default=None if item.default is MISSING else item.default,
-        doc=item.metadata.get("doc", ""),
+        doc=item.metadata["doc"],
         of_guards=of_guards,
     )
 

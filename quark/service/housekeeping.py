@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quark.pipeline.worker import BackgroundWorker
+from quark.service.analysis_jobs import remove_comparisons
 from quark.service.documents import remove_applied
 from quark.service.root_folder import BEAT_SECONDS, RootClaim
 
@@ -40,11 +41,13 @@ class Housekeeping:
         self._claim.release()
 
     def tidy(self) -> None:
-        """Remove notes of what was carried out long ago, and old entries of the audit log."""
+        """Remove notes of what was carried out long ago, comparisons that were read or are old,
+        and old entries of the audit log."""
         state = self._state
         before_us = state.clock.time_us() - _APPLIED_STAY_US
         for store in state.stores.opened():
             remove_applied(store.documents, before_us)
+            remove_comparisons(store.documents, state.clock.time_us())
         audit = state.identity.audit
         audit.remove_old()
         for workspace in state.identity.directory.workspaces():

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from quark.errors import RecordRejectedError, SessionStoreError
+from quark.ids import random_id
 from quark.persistence.wire_batch import decode_batch
 from quark.service.bodies import unpacked
 from quark.service.ingest import PutOffError, RunPlace
@@ -27,6 +28,8 @@ class BatchIntake:
     """Stores batches as they came over the wire. Threads may share it."""
 
     def __init__(self, config: ServiceConfig, merging: Merging, metrics: Metrics) -> None:
+        #: The writer, in every run, of what is stored here for clients that have none of their own.
+        self.writer_id = f"service-{random_id(12)}"
         self._config = config
         self._merging = merging
         self._metrics = metrics

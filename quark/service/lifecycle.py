@@ -12,24 +12,21 @@ from quark.naming import check_project_name, check_run_id, check_tag
 from quark.records import (
     ENVELOPE,
     RECORD_KINDS,
-    TERMINAL_STATUSES,
     AnalysisRecord,
-    ConfigUpdateRecord,
     EventRecord,
     MetricRecord,
     Record,
     RunRecord,
     RunStatus,
-    RunUpdateRecord,
-    SummaryUpdateRecord,
-    check_run_transition,
 )
 from quark.records.codec import decode_record
 from quark.redact import redact_mapping
 from quark.schema.validate import validate_record
-from quark.service.run_writing import FrameContent, checked_fields
+from quark.service.run_writing import checked_fields
 from quark.storage.admission import check_keys
+from quark.storage.frame_content import FrameContent
 from quark.storage.layout import relative_run_path
+from quark.storage.run_edit import RunEdit, edit_content
 from quark.storage.run_state import RUN_KINDS
 
 if TYPE_CHECKING:
@@ -133,61 +130,19 @@ def changed_run(sent: RunChangeIn, run_id: str, store: Store, clock: Clock) -> F
         InvalidRunStateError: Its status cannot become the one that is asked for.
         SchemaValidationError: A value breaks a rule.
     """
-    run = store.records.get_run(run_id)
-    now_us = clock.time_us()
-    content = FrameContent()
     given = sent.model_fields_set
     names = ("name", "notes", "group", "job_type", "end_reason", "exit_code")
-    changes: dict[str, Any] = {name: getattr(sent, name) for name in names if name in given}
-    if sent.tags is not None:
-        changes["tags"] = list(dict.fromkeys(sent.tags))
-    if sent.status is not None and sent.status != run.status:
-        changes = {**_status_changes(run, sent.status, now_us, content), **changes}
-    if changes or sent.add_tags:
-        update = RunUpdateRecord(
-            id="-",
-            run_id=run_id,
-            timestamp=format_timestamp(now_us),
-            changes=changes,
-            add_tags=tuple(sent.add_tags),
-        )
-        validate_record(update)
-        content.add(RunUpdateRecord, now_us, changes=changes, add_tags=sent.add_tags)
-    if sent.config or sent.config_removed:
-        values = jsonio.to_plain(redact_mapping(sent.config))
-        content.add(ConfigUpdateRecord, now_us, values=values, removed=sent.config_removed)
-    if sent.summary or sent.summary_removed:
-        values = jsonio.to_plain(sent.summary)
-        content.add(SummaryUpdateRecord, now_us, values=values, removed=sent.summary_removed)
-    return content if content else None
-
-
-def _status_changes(
-    run: RunRecord, status: RunStatus, now_us: int, content: FrameContent
-) -> dict[str, Any]:
-    check_run_transition(run.id, run.status, status)
-    if status in TERMINAL_STATUSES:
-        content.add(
-            EventRecord, now_us, event_type="run_ended", severity="info", status=status.value
-        )
-        return {"status": status.value, "ended_at": format_timestamp(now_us)}
-    resume_count = run.resume_count + 1
-    payload = {"resume_count": resume_count, "previous_status": run.status, "rank": 0}
-    content.add(
-        EventRecord,
-        now_us,
-        event_type="run_resumed",
-        severity="info",
-        status=status.value,
-        payload=payload,
+    edit = RunEdit(
+        status=sent.status,
+        fields={name: getattr(sent, name) for name in names if name in given},
+        tags=None if sent.tags is None else tuple(sent.tags),
+        add_tags=tuple(sent.add_tags),
+        config=sent.config,
+        config_removed=tuple(sent.config_removed),
+        summary=sent.summary,
+        summary_removed=tuple(sent.summary_removed),
     )
-    return {
-        "status": status.value,
-        "resume_count": resume_count,
-        "ended_at": None,
-        "end_reason": None,
-        "exit_code": None,
-    }
+    return edit_content(store.records.get_run(run_id), edit, clock.time_us())
 
 
 def metric_rows(sent: MetricsIn, clock: Clock) -> FrameContent:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MAX_RECORD_BYTES = 4 << 20
 _MAX_RECORDS = 2_000
 _MAX_REMEMBERED = 512
+#: Keys of all cursors together that are remembered, some 150 bytes each.
+_MAX_REMEMBERED_KEYS = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +84,18 @@ class KeyCounts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_cursor: OrderedDict[str, Mapping[str, int]] = OrderedDict()
+        self._key_count = 0
 
     def put(self, cursor: str, skipped: Mapping[str, int]) -> None:
         """Remember the counts of a cursor."""
         with self._lock:
+            self._key_count += len(skipped) - len(self._by_cursor.pop(cursor, ()))
             self._by_cursor[cursor] = skipped
-            while len(self._by_cursor) > _MAX_REMEMBERED:
-                self._by_cursor.popitem(last=False)
+            while len(self._by_cursor) > 1 and (
+                len(self._by_cursor) > _MAX_REMEMBERED or self._key_count > _MAX_REMEMBERED_KEYS
+            ):
+                _, forgotten = self._by_cursor.popitem(last=False)
+                self._key_count -= len(forgotten)
 
     def get(self, cursor: str) -> Mapping[str, int] | None:
         """Return them, if they are known."""

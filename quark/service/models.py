@@ -79,6 +79,19 @@ class ProjectsOut(Shown):
     projects: list[ProjectOut]
 
 
+class HealthOut(Shown):
+    """How well a run is doing as a whole, as it was judged last."""
+
+    score: Number = Field(description="0 to 100.")
+    status: str = Field(examples=["healthy", "watch", "degraded", "critical"])
+
+
+class HealthsOut(Shown):
+    """Every run that was judged, by its id."""
+
+    healths: dict[str, HealthOut]
+
+
 class RunsOut(Shown):
     """Some runs, by time of creation."""
 

@@ -70,6 +70,7 @@ def describe(app: FastAPI) -> None:
             document = made()
             document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
             for operation in operations(document):
+                operation["summary"] = operation["summary"].capitalize()
                 for parameter in operation.get("parameters", ()):
                     words = _PARAMETERS.get(parameter["name"], "")
                     parameter["description"] = parameter.get("description") or words

@@ -16,6 +16,7 @@ from quark.service.uploads import (
     PartFile,
     Upload,
     check_upload_id,
+    is_upload_id,
     no_such_upload,
     too_many_uploads,
 )
@@ -40,7 +41,7 @@ class PartsBucket:
         statuses = list(self._bucket.list(folder))
         if any(status.key == f"{folder}/{_ABOUT}" for status in statuses):
             return
-        if len({_id_of(status) for status in self._bucket.list(_FOLDER)}) >= MOST_OPEN_UPLOADS:
+        if len({_id_of(status) for status in self._all()}) >= MOST_OPEN_UPLOADS:
             raise too_many_uploads()
         self._bucket.put(f"{folder}/{_ABOUT}", upload.to_json())
 
@@ -80,12 +81,20 @@ class PartsBucket:
 
     def remove_abandoned(self, before_us: int) -> int:
         removed = 0
-        for _, statuses in groupby(self._bucket.list(_FOLDER), key=_id_of):
+        for _, statuses in groupby(self._all(), key=_id_of):
             upload = list(statuses)
             if max(status.modified_us for status in upload) < before_us:
                 self._bucket.delete([status.key for status in upload])
                 removed += 1
         return removed
+
+    def _all(self) -> Iterator[ObjectStatus]:
+        """Yield what belongs to uploads. A store below this one may be called ``incoming``, too,
+        and then its payloads lie in the same folder."""
+        for status in self._bucket.list(_FOLDER):
+            names = status.key.split("/")
+            if len(names) == 3 and is_upload_id(names[1]):
+                yield status
 
 
 def _folder(upload_id: str) -> str:

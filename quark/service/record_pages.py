@@ -41,7 +41,7 @@ def read_records(
     """
     if where.steps.limit is not None:
         return RecordsPage(records.read(kind, run_id, where), None)
-    if after is None:
+    if after is None and where.equals:  # which the store looks for much faster
         found = records.read(kind, run_id, _limited(where, MAX_RECORDS + 1))
         if len(found) <= MAX_RECORDS:
             return RecordsPage(found, None)

@@ -55,10 +55,16 @@ def prepare_root(config: ServiceConfig) -> None:
 
     Raises:
         SettingsError: It cannot be written, another host uses it, or it was used with other
-            engines.
+            engines; or it is new, and may not be.
         SchemaMigrationError: A newer Quark has written it.
     """
     folder = config.root / _FOLDER
+    if not config.new_root and is_new(config):
+        raise SettingsError(
+            f"No service was on the root {config.root.absolute()} before, and new_root is off. "
+            "Look whether the path is right and its disk is mounted; to begin a new store there, "
+            "leave --no-new-root (QUARK_SERVE_NEW_ROOT) out once."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -72,6 +78,34 @@ def prepare_root(config: ServiceConfig) -> None:
             f"The root {config.root} cannot be used: {error.strerror}. Name a folder in which the "
             "service may write."
         ) from error
+
+
+def is_new(config: ServiceConfig) -> bool:
+    """Say whether neither a service nor ``quark admin`` has used the root before. One in which
+    nothing is to be kept is never new."""
+    if config.db_url is not None and config.blobs_url is not None:
+        return False
+    marks = (Path(_FOLDER, "service.json"), Path(".quark", "documents.db"), Path("workspaces"))
+    return not any((config.root / mark).exists() for mark in marks)
+
+
+def remember_engines(config: ServiceConfig) -> None:
+    """Note which engines a root is used with, when they could be opened."""
+    path = config.root / _FOLDER / "service.json"
+    if not path.exists():
+        engines = {name: engine_of(getattr(config, field)) for name, field in _ENGINES.items()}
+        path.write_bytes(jsonio.dumps({"format": _FORMAT, "engines": engines}))
+
+
+def known_engine(config: ServiceConfig, name: str) -> str | None:
+    """Return which engine a root was last served with for ``db``, ``points`` or ``blobs``; None if
+    it never was, or does not say.
+    """
+    try:
+        known = jsonio.loads((config.root / _FOLDER / "service.json").read_bytes())
+        return str(known["engines"][name])
+    except (OSError, SchemaValidationError, KeyError, TypeError):
+        return None
 
 
 def _check_hosts(root: Path, now: float) -> None:
@@ -92,11 +126,10 @@ def _check_hosts(root: Path, now: float) -> None:
 
 
 def _check_engines(config: ServiceConfig, path: Path) -> None:
-    engines = {name: _engine(getattr(config, field)) for name, field in _ENGINES.items()}
+    engines = {name: engine_of(getattr(config, field)) for name, field in _ENGINES.items()}
     try:
         known: dict[str, Any] = jsonio.loads(path.read_bytes())
     except FileNotFoundError:
-        path.write_bytes(jsonio.dumps({"format": _FORMAT, "engines": engines}))
         return
     except SchemaValidationError as error:
         raise SettingsError(
@@ -117,5 +150,6 @@ def _check_engines(config: ServiceConfig, path: Path) -> None:
             )
 
 
-def _engine(url: str | None) -> str:
+def engine_of(url: str | None) -> str:
+    """Return the engine that a URL names; no URL stands for files."""
     return "files" if url is None else url.partition("://")[0]

@@ -6,8 +6,12 @@ says the header ``Idempotency-Key``:
 * ``NAME:NUMBER`` is frame NUMBER of a writer of the client's own. Numbers go up; one that is not
   above the last that was stored counts as sent again.
 * Any other text makes a writer of its own, for this one request.
-* Without it, it is the next frame of a writer that all processes of the service share. Who takes
-  it while another does so, too, is not stored, and takes the one after it.
+* Without it, it is the next frame of a writer that this process of the service has in the run.
+  Who takes it while another does so, too, is not stored, and takes the one after it.
+
+What changes a run itself is the next frame of a writer that all processes share, so that each sees
+what the others have changed. Points never are: where they rest in another engine than records,
+those of the process that was slower would stay, and count with the frame of the faster one.
 """
 
 from __future__ import annotations
@@ -17,19 +21,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi.concurrency import run_in_threadpool
 
 from quark import ids, jsonio
 from quark.errors import SchemaValidationError, SessionStoreError
 from quark.service.ingest import RunPlace
-from quark.storage.batch import NO_STEP, Batch, EncodedRecord, PointBlock
 
 if TYPE_CHECKING:
     from quark.records import Record
     from quark.service.access import Access
     from quark.service.state import ServiceState
+    from quark.storage.frame_content import FrameContent
 
 #: The writer that processes of the service share in a run.
 SERVICE_WRITER = "service"
@@ -73,67 +77,6 @@ def digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-class FrameContent:
-    """Collects what one frame holds."""
-
-    def __init__(self) -> None:
-        self._records: list[tuple[str, int | None, int | None, int, bytes]] = []
-        self._rows: list[tuple[tuple[str, ...], int, int, int, list[float]]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._records or self._rows)
-
-    def add(self, kind: type[Record], time_us: int, **fields: Any) -> None:
-        """Add a record."""
-        body = jsonio.dumps({name: value for name, value in fields.items() if value is not None})
-        place = (fields.get("step"), fields.get("epoch"))
-        self._records.append((kind.KIND, *place, time_us, body))
-
-    def add_row(
-        self, values: dict[str, float], step: int | None, epoch: int | None, time_us: int
-    ) -> None:
-        """Add values of one moment."""
-        place = (NO_STEP if step is None else step, NO_STEP if epoch is None else epoch)
-        self._rows.append((tuple(values), *place, time_us, list(values.values())))
-
-    def batch(self, run_id: str, frame: Frame) -> Batch:
-        """Return all of it as one frame."""
-        records = tuple(
-            EncodedRecord(frame.seq, ordinal, *record)
-            for ordinal, record in enumerate(self._records)
-        )
-        return Batch(
-            run_id=run_id,
-            writer_id=frame.writer_id,
-            first_seq=frame.seq,
-            last_seq=frame.seq,
-            blocks=tuple(self._blocks(frame.seq)),
-            records=records,
-        )
-
-    def _blocks(self, seq: int) -> list[PointBlock]:
-        import numpy as np
-
-        blocks = []
-        start = 0
-        for end in range(1, len(self._rows) + 1):
-            if end < len(self._rows) and self._rows[end][0] == self._rows[start][0]:
-                continue
-            rows = self._rows[start:end]
-            blocks.append(
-                PointBlock(
-                    keys=rows[0][0],
-                    seq=np.full(len(rows), seq, dtype=np.int64),
-                    step=np.array([row[1] for row in rows], dtype=np.int64),
-                    epoch=np.array([row[2] for row in rows], dtype=np.int64),
-                    time_us=np.array([row[3] for row in rows], dtype=np.int64),
-                    values=np.array([row[4] for row in rows], dtype=np.float64),
-                )
-            )
-            start = end
-        return blocks
-
-
 class RunWriting:
     """Stores what one request says of one run."""
 
@@ -152,7 +95,7 @@ class RunWriting:
         """
         if frame is not None:
             return await self._append(content, frame)
-        await self.change(lambda: content)
+        await self._write(self._state.intake.writer_id, lambda: content)
         return True
 
     async def change(self, decide: Callable[[], FrameContent | None]) -> None:
@@ -160,14 +103,15 @@ class RunWriting:
 
         It is called again, on a thread, if somebody else was faster.
         """
+        await self._write(SERVICE_WRITER, decide)
+
+    async def _write(self, writer_id: str, decide: Callable[[], FrameContent | None]) -> None:
         for _ in range(_MAX_ATTEMPTS):
-            last_seq = await run_in_threadpool(
-                self._store.position, self._place.run_id, SERVICE_WRITER
-            )
+            last_seq = await run_in_threadpool(self._store.position, self._place.run_id, writer_id)
             content = await run_in_threadpool(decide)
             if content is None:
                 return
-            if await self._append(content, Frame(SERVICE_WRITER, last_seq + 1)):
+            if await self._append(content, Frame(writer_id, last_seq + 1)):
                 return
         raise SessionStoreError(
             f"Run {self._place.run_id!r} is changed by too many at once; try again."
@@ -177,7 +121,7 @@ class RunWriting:
         from quark.persistence.wire_batch import encode_batch
 
         body = await run_in_threadpool(
-            lambda: encode_batch(content.batch(self._place.run_id, frame))
+            lambda: encode_batch(content.batch(self._place.run_id, frame.writer_id, frame.seq))
         )
         store = partial(self._state.intake.store, self._place, self._store, body, is_gzip=False)
         is_new = await self._state.ingest.put(self._place, len(body), store) > 0

@@ -22,6 +22,8 @@ from typing import Any
 import uvicorn
 
 from quark import jsonio
+from quark._own_python import own_python
+from quark.clock import SYSTEM_CLOCK
 from quark.errors import SettingsError
 from quark.service.app import create_app
 from quark.service.config import ServiceConfig
@@ -36,6 +38,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_SECONDS = 0.2
 #: A worker that dies sooner than this, again and again, is not started again at once.
 _RESTART_SECONDS = 1.0
+#: What a worker may take to close everything after the last request's deadline.
+_SLACK_SECONDS = 15.0
 EXIT_KILLED = 1
 
 
@@ -137,7 +141,23 @@ def _serve(
     follow_library_logs(app.state.service.log, "uvicorn", "uvicorn.error")
     server = _Server(uvicorn.Config(app, **_options(config)), ready, parent)
     server.run(sockets=[listener])
-    return 0 if server.started else EXIT_KILLED
+    code = 0 if server.started else EXIT_KILLED
+    _leave_behind_requests(code)
+    return code
+
+
+def _leave_behind_requests(code: int) -> None:
+    """End now if a thread still works on a request that was given up at the deadline.
+
+    Python would wait for it, however long that takes; nobody reads the answer, and everything is
+    closed.
+    """
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if any(not thread.daemon for thread in others):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
 
 
 def _options(config: ServiceConfig) -> dict[str, Any]:
@@ -168,7 +188,8 @@ class _Workers:
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             with WorkerMetrics() as metrics:
-                self._children = [self._start() for _ in range(self._config.workers)]
+                while len(self._children) < self._config.workers and not self._stop.is_set():
+                    self._children.append(self._start())
                 self._ready()
                 while not self._stop.wait(_LOOK_SECONDS):
                     self._replace_dead(metrics)
@@ -179,7 +200,7 @@ class _Workers:
 
     def _start(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            [sys.executable, "-m", "quark.service.serving", str(self._listener.fileno())],
+            own_python("quark.service.serving", str(self._listener.fileno())),
             stdin=subprocess.PIPE,
             pass_fds=[self._listener.fileno()],
         )
@@ -203,9 +224,14 @@ class _Workers:
     def _end(self) -> int:
         for child in self._children:
             child.terminate()
+        deadline = SYSTEM_CLOCK.monotonic() + self._config.shutdown_timeout_seconds + _SLACK_SECONDS
         for child in self._children:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(self._config.shutdown_timeout_seconds + 10)
+            try:
+                child.wait(max(0.1, deadline - SYSTEM_CLOCK.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._log.line("worker killed", level="error", pid=child.pid)
+                child.kill()  # what it acknowledged is stored
+                child.wait()
         return max(abs(child.poll() or 0) for child in self._children) and EXIT_KILLED
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

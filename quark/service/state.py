@@ -19,11 +19,19 @@ from quark.service.logs import JsonLog
 from quark.service.merge_child import MergeChild
 from quark.service.merging import Merging, mergers
 from quark.service.metrics import Metrics
+from quark.service.pages_views import HeavyViews
 from quark.service.readiness import Readiness
+from quark.service.reading import Reading
 from quark.service.stores import Stores
 
 if TYPE_CHECKING:
     from fastapi import Request
+
+
+#: What ending takes at most after the last request, merges under way included: a merge that is
+#: ended is one transaction, done or never begun. systemd is told 60 s for all of a stop.
+_CLOSING_SECONDS = 8.0
+_READS_SECONDS = 1.0
 
 
 class ServiceState:
@@ -45,6 +53,13 @@ class ServiceState:
             faults=self.faults,
             observe=self.metrics.merge_seconds.observe,
         )
+        self.reading = Reading(
+            config,
+            faults=self.faults,
+            backlog_points=self.merging.backlog_points,
+            clock=clock,
+        )
+        self.views = HeavyViews(config)
         self.intake = BatchIntake(config, self.merging, self.metrics)
         self.ingest = IngestQueue(
             max_batches=config.ingest_queue,
@@ -70,9 +85,18 @@ class ServiceState:
     def close(self) -> None:
         """Finish what was begun, and close everything."""
         self.begin_to_stop()
-        self.analyses.close(self.config.shutdown_timeout_seconds)
-        self.merging.close(self.config.shutdown_timeout_seconds)
-        self.housekeeping.close(self.config.shutdown_timeout_seconds)
+        most = min(self.config.shutdown_timeout_seconds, _CLOSING_SECONDS)
+        deadline = SYSTEM_CLOCK.monotonic() + most
+
+        def left(at_most: float = most) -> float:
+            return max(0.1, min(at_most, deadline - SYSTEM_CLOCK.monotonic()))
+
+        # Requests had their time: whoever still waits for a read or a judgement is not there.
+        self.reading.close(left(_READS_SECONDS))
+        self.views.close(left(_READS_SECONDS))
+        self.analyses.close(left())
+        self.merging.close(left())
+        self.housekeeping.close(left())
         self.stores.close()
 
 

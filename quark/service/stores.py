@@ -17,8 +17,10 @@ from quark.persistence.engines import Engines, EngineUrls
 from quark.service.config import ServiceConfig
 from quark.storage.protocols import DocumentStore, Store
 
-#: Stores that are kept open; of the others the files are closed.
+#: Stores that are kept open, of all workspaces and of one; of the others the files are closed. Who
+#: asks for ever other stores must not have those of other workspaces closed while they are used.
 _MAX_OPEN = 256
+_MAX_OPEN_OF_WORKSPACE = 64
 _MAX_DEPTH = 8
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
@@ -82,8 +84,18 @@ class Stores:
                 self._control = self.engines.open("", self._config.root)
             return self._control.documents
 
+    def find(self, key: StoreKey) -> Store | None:
+        """Return a store if it is open. Never waits for a disk, so that an event loop may ask."""
+        with self._lock:
+            store = self._open.get(key)
+            if store is not None:
+                self._open.move_to_end(key)
+            return store
+
     def get(self, key: StoreKey) -> Store:
         """Return the store of a workspace's ``storage_dir``; it need not hold anything yet.
+
+        May close others, and wait for that.
 
         Raises:
             SchemaValidationError: ``storage_dir`` is not valid.
@@ -92,14 +104,22 @@ class Stores:
         with self._lock:
             store = self._open.get(key)
             if store is None:
-                store = self._open[key] = self.engines.open(key.namespace, self._folder(key))
+                store = self._open[key] = self.engines.open(
+                    key.namespace,
+                    self._folder(key),
+                    retention_days=self._config.retention_days(key.workspace),
+                )
             self._open.move_to_end(key)
-            surplus = [
-                self._open.pop(old) for old in list(self._open)[: len(self._open) - _MAX_OPEN]
-            ]
+            surplus = self._take_surplus(key.workspace)
         for old in surplus:
             old.close()
         return store
+
+    def _take_surplus(self, workspace: str) -> list[Store]:
+        own = [key for key in self._open if key.workspace == workspace]
+        surplus = own[: max(0, len(own) - _MAX_OPEN_OF_WORKSPACE)]
+        surplus += list(self._open)[: max(0, len(self._open) - len(surplus) - _MAX_OPEN)]
+        return [self._open.pop(key) for key in dict.fromkeys(surplus)]
 
     @property
     def open_count(self) -> int:

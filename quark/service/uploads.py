@@ -142,9 +142,14 @@ def check_upload_id(upload_id: str) -> str:
     Raises:
         ArtifactNotFoundError: It cannot.
     """
-    if _ID.fullmatch(upload_id) is None:
+    if not is_upload_id(upload_id):
         raise no_such_upload(upload_id)
     return upload_id
+
+
+def is_upload_id(text: str) -> bool:
+    """Say whether this is what uploads are named by."""
+    return _ID.fullmatch(text) is not None
 
 
 def no_such_upload(upload_id: str) -> ArtifactNotFoundError:

@@ -9,7 +9,7 @@ class CostMeter:
     """Adds up seconds by what they were spent on. Any thread may add."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: so a signal handler may call
         self._seconds: dict[str, float] = {}
 
     def add(self, what: str, seconds: float) -> None:

@@ -29,11 +29,12 @@ from quark.pipeline.unsynced import UnsyncedPayloads
 from quark.records import Record
 from quark.session.costs import CostMeter
 from quark.session.intake import Intake
-from quark.session.letting_go import send_payloads, take_in_and_pack, unsent
+from quark.session.letting_go import take_in_and_pack, unsent
 from quark.session.places import is_remote, local_root
 from quark.session.reading import deliver_tail
+from quark.session.sending import Sending
 from quark.settings import Settings, distributed_rank
-from quark.storage.layout import journal_path, outbox_path, run_path, shared_mark_path
+from quark.storage.layout import journal_path, run_path, shared_mark_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,11 +108,12 @@ class RunHandle(Intake):
         if not owner:
             self._mark_shared()
         self._deferred = DeferredQueue(self.faults)
+        self.sending = Sending(self.root, settings, self.faults, wake=lambda: self._payloads.wake())
         self._payloads = PayloadQueue(
             self.faults,
             unsynced=lambda: UnsyncedPayloads(self.at_rest, self.faults),
             quiet=lambda: self.quiet,
-            duty=lambda: send_payloads(self._store, settings),
+            duty=lambda: self.sending.work(self._store),
         )
         self._shipper = Shipper(
             self.journal,
@@ -128,8 +130,8 @@ class RunHandle(Intake):
         )
         self._shipper.add_duty(self._deferred.work)
         self._shipper.start()
-        if outbox_path(self.root).is_dir():
-            self._payloads.start()  # an earlier run left payloads for the service
+        if self.sending.waits:
+            self._payloads.start()  # an earlier run left something for the service
 
     # -- the console ---------------------------------------------------------------------------
 
@@ -171,6 +173,9 @@ class RunHandle(Intake):
         )
         begun = SYSTEM_CLOCK.monotonic()
         pending = self._shipper.flush(self._limited(seconds))
+        if not pending:
+            left = seconds - (SYSTEM_CLOCK.monotonic() - begun)
+            self.sending.await_own(self._limited(max(0.0, left)))
         self._waited_seconds += SYSTEM_CLOCK.monotonic() - begun
         return pending
 
@@ -269,6 +274,11 @@ class RunHandle(Intake):
         """Have ``chore`` called once in the background, when nothing waits for delivery."""
         self._shipper.add_chore(chore)
 
+    def add_duty(self, duty: Callable[[], None]) -> None:
+        """Have ``duty`` called in the background again and again, a few times a second, until the
+        run is closed. It should be quick, or look at the clock first. A forked child has none."""
+        self._shipper.add_duty(duty)
+
     def defer(self, work: Deferred) -> bool:
         """Have ``work`` resolved in the background once it is ready, in order, and before any
         :meth:`flush` returns; False (and counted) if too much waits already, or the run has
@@ -335,7 +345,7 @@ class RunHandle(Intake):
         if store is not None and self.settings.mode == "online" and not pending:
             if merge:
                 take_in_and_pack(self, store)
-            send_payloads(store, self.settings, self._limited(self.settings.finish_timeout_seconds))
+            self.sending.finish(store, self._limited(self.settings.finish_timeout_seconds))
         pending = self.journal.close()
         if store is not None and self._store is None:
             store.close()

@@ -3,29 +3,15 @@ what could not be delivered."""
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from quark.clock import SYSTEM_CLOCK
 from quark.errors import SessionStoreError
 from quark.session.places import is_remote, local_root
+from quark.storage.layout import drafts_path, outbox_path
 
 if TYPE_CHECKING:
     from quark.session.handle import RunHandle
-    from quark.settings import Settings
     from quark.storage.protocols import Store
-
-
-def send_payloads(store: Store | None, settings: Settings, seconds: float = 3600.0) -> None:
-    """Send payloads that a service could not take when they were kept; begin none after
-    ``seconds``. They wait on where it does not take them now."""
-    if store is None or settings.mode != "online" or not is_remote(settings):
-        return
-    from quark.persistence.http_store import HttpStore
-
-    assert isinstance(store, HttpStore)
-    with contextlib.suppress(SessionStoreError):
-        store.deliver_payloads(SYSTEM_CLOCK.monotonic() + seconds)
 
 
 def take_in_and_pack(handle: RunHandle, store: Store) -> None:
@@ -44,18 +30,21 @@ def unsent(handle: RunHandle, pending: int) -> str | None:
     """Return what to tell of what the store has not got; None if there is nothing."""
     if pending and handle.journal.degraded:
         return f"{pending} records of {handle.run_id} were never written: {handle.journal.degraded}"
-    way_out = "are delivered by the next run that uses this store, or by 'quark sync'."
+    way_out = "delivered by the next run that uses this store, or by 'quark sync'."
+    places = []
     if pending:
-        return (
-            f"{pending} records of run {handle.run_id} have not reached the store yet. They are "
-            f"kept in {handle.journal.folder} and {way_out}"
-        )
+        places.append((f"{pending} records of run {handle.run_id}", handle.journal.folder))
     if is_remote(handle.settings):
-        from quark.storage.layout import outbox_path
-
-        outbox = outbox_path(local_root(handle.settings))
-        if outbox.is_dir():
-            return (
-                f"payloads have not reached the store yet. They are kept in {outbox} and {way_out}"
-            )
-    return None
+        root = local_root(handle.settings)
+        drafts = len(list(drafts_path(root).glob("*.json")))
+        if drafts:
+            places.append((f"{drafts} artifact{'s' * (drafts > 1)}", drafts_path(root)))
+        if outbox_path(root).is_dir():
+            places.append(("payloads", outbox_path(root)))
+    if not places:
+        return None
+    what = " and ".join(name for name, _ in places)
+    where = " and ".join(str(folder) for _, folder in places)
+    one = len(places) == 1 and places[0][0] == "1 artifact"
+    have, they = ("has", "It is") if one else ("have", "They are")
+    return f"{what} {have} not reached the store yet. {they} kept in {where} and {way_out}"

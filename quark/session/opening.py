@@ -33,11 +33,12 @@ from quark.session.chores import add_chores
 from quark.session.extension import ExtensionHost, load_extensions
 from quark.session.git import read_git_head, training_repository
 from quark.session.handle import RunHandle
+from quark.session.ownership import JOINED, is_owner, is_taken_over
 from quark.session.places import is_remote, local_root
 from quark.session.reading import as_of_now, context_of, deliver_tail
 from quark.session.request import RunRequest
 from quark.session.run_folder import write_run_folder
-from quark.storage.layout import journal_path, opening_lock_path, relative_run_path
+from quark.storage.layout import opening_lock_path, relative_run_path
 
 if TYPE_CHECKING:
     from quark.session.training import TrainingSession
@@ -95,10 +96,11 @@ def open_run(request: RunRequest) -> OpenedRun:
             else:
                 _check_no_fork(request)
                 run = existing if joined else _resumed(existing, request)
+            owner = is_owner(store, request, joined=joined)
         except BaseException:
             store.close()
             raise
-        request = replace(request, owner=_is_owner(request, joined=joined))
+        request = replace(request, owner=owner)
         return _begin(store, request, run, resumed=existing is not None, joined=joined)
 
 
@@ -124,7 +126,9 @@ def _one_at_a_time(request: RunRequest) -> Iterator[None]:
 
 def _is_joined(existing: RunRecord, request: RunRequest) -> bool:
     """Say whether the run is written into as it is, without a change of its lifecycle."""
-    return request.shared and (existing.status == RunStatus.RUNNING or request.owner is False)
+    if not request.shared or is_taken_over(existing, request):
+        return False
+    return existing.status == RunStatus.RUNNING or request.owner is False
 
 
 def _existing_run(store: Store, request: RunRequest) -> RunRecord | None:
@@ -151,7 +155,12 @@ def _existing_run(store: Store, request: RunRequest) -> RunRecord | None:
 
 def _resumed(existing: RunRecord, request: RunRequest) -> RunRecord:
     reopened = request.reopen_completed and existing.status == RunStatus.COMPLETED
-    if not reopened:
+    if is_taken_over(existing, request):
+        ui.say(
+            f"run {existing.id} has not ended as far as the service knows. It is gone on with and "
+            "ended here; what another process may still log is kept as well."
+        )
+    elif not reopened:
         check_run_transition(existing.id, existing.status, RunStatus.RUNNING)
     return existing
 
@@ -211,20 +220,6 @@ def _check_delivers(request: RunRequest) -> None:
             "A run cannot be forked or wound back with QUARK_MODE=offline, since nothing is put "
             "into the store then. Unset it, or deliver with 'quark sync' and go on from there."
         )
-
-
-def _is_owner(request: RunRequest, *, joined: bool) -> bool:
-    """Say whether this process ends the run: as it asked, else if nobody is there who does.
-
-    Of the processes that share a run through a service it is the one that starts it.
-    """
-    if request.owner is not None or not joined:
-        return request.owner is not False
-    if is_remote(request.settings) or request.run_id is None:
-        return False
-    from quark.pipeline.recovery import has_living_owner  # only for what is shared
-
-    return not has_living_owner(journal_path(local_root(request.settings), request.run_id))
 
 
 def _new_run(store: Store, request: RunRequest) -> RunRecord:
@@ -323,7 +318,8 @@ def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool, joined: bool)
     if joined:
         meta = handle.journal.meta
         payload: dict[str, Any] = {"host": meta.host, "pid": meta.pid, "rank": meta.rank}
-        handle.emit(EventRecord, event_type="process_joined", severity="info", payload=payload)
+        payload["owner"] = handle.owner
+        handle.emit(EventRecord, event_type=JOINED, severity="info", payload=payload)
         return run
     if not resumed:
         body = {f.name: getattr(run, f.name) for f in fields(run) if f.name not in ENVELOPE}
@@ -333,7 +329,7 @@ def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool, joined: bool)
             event_type="run_started",
             severity="info",
             status=run.status,
-            payload={"rank": handle.journal.meta.rank},
+            payload={"rank": handle.journal.meta.rank, "owner": handle.owner},
         )
         return run
     changes: dict[str, Any] = {
@@ -348,6 +344,7 @@ def _announce(handle: RunHandle, run: RunRecord, *, resumed: bool, joined: bool)
         "resume_count": run.resume_count + 1,
         "previous_status": run.status,
         "rank": handle.journal.meta.rank,
+        "owner": handle.owner,
     }
     handle.emit(
         EventRecord, event_type="run_resumed", severity="info", status="running", payload=payload

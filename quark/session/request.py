@@ -32,6 +32,8 @@ class RunRequest:
 
     A ``shared`` run may be open in another process: it is then joined, not resumed. Its ``owner``
     ends it, everybody else closes only a part; None means the process that starts or resumes it.
+    A service cannot tell whether a process of another machine lives: with ``takes_over``, a run
+    that is running there and that nobody on this machine ends is resumed, as if that had died.
 
     A new run that is ``fork_from`` another one begins with that one's rows. ``rewind_to`` cuts the
     run that is gone on with back to its rows up to that step first; all of it is kept under another
@@ -47,6 +49,7 @@ class RunRequest:
     resume: Resume = "never"
     reopen_completed: bool = False
     shared: bool = False
+    takes_over: bool = False
     owner: bool | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ def sync(
     runs: Iterable[str] | Literal["all"] | None = None,
     url: str | None = None,
     user_key: str | None = None,
+    workspace: str | None = None,
     quarantined: bool = False,
     progress: Progress | None = None,
 ) -> SyncResult:
@@ -35,14 +36,19 @@ def sync(
 
     A journal says which store it was logged for, and goes there: into the embedded store that it
     lies in, or to the service of ``QUARK_PERSISTENCE_URL``. With ``url`` all of them go there,
-    except those whose run is in an embedded store already.
+    except those whose run is in an embedded store already. So do versions of artifacts that were
+    logged while a service was away, or in the mode ``offline``.
 
     Args:
         path: A folder; what is below it is looked through. With ``runs`` a storage directory.
         runs: Runs of the embedded store at ``path`` that are to be in the other store too, or
-            ``"all"``: with everything that was logged to them, and their files.
+            ``"all"``: with everything that was logged to them, the files of their folders, the
+            versions of artifacts that they logged or used, with their aliases, and the sweeps that
+            they belong to. Called again, it brings the other store up to date; an alias that leads
+            to something there already stays as it is.
         url: Where to; ``QUARK_PERSISTENCE_URL`` if None.
         user_key: The key for it; ``QUARK_USER_KEY`` if None.
+        workspace: Whose runs they become there; ``QUARK_WORKSPACE`` or the key's own if None.
         quarantined: Also try what a store refused before. Of no use with ``runs``.
         progress: Called after each delivery.
 
@@ -66,7 +72,9 @@ def sync(
     from quark.session.sync_journals import sync_journals  # numpy, as are all deliveries
     from quark.session.sync_runs import sync_runs
 
-    settings = Settings.load(persistence_url=url, user_key=user_key, mode="online")
+    settings = Settings.load(
+        persistence_url=url, user_key=user_key, workspace=workspace, mode="online"
+    )
     tell = progress or (lambda state: None)
     folder = Path(path).expanduser().absolute()
     if not folder.exists():
@@ -87,7 +95,9 @@ def sync(
                 target.close()
         finally:
             source.close()
-    _tell(result)
+    ui.say(result.told())
+    for reason in result.waiting:
+        ui.say(f"still waiting: {reason}", tone="warning")
     return result
 
 
@@ -119,19 +129,3 @@ def _ids(source: Store, runs: Iterable[str]) -> list[str]:
                 "path= must be the storage directory that the runs were logged with."
             ) from error
     return wanted
-
-
-def _tell(result: SyncResult) -> None:
-    count = len(result.run_ids)
-    text = f"delivered {result.sent_count:,} records of {count} run{'s' * (count != 1)}"
-    if result.payload_count:
-        text += f", {result.payload_count:,} payloads"
-    if result.skipped_count:
-        text += f"; {result.skipped_count:,} were there already"
-    if result.damaged_count:
-        text += f"; {result.damaged_count} places cannot be read"
-    if result.refused_count:
-        text += f"; {result.refused_count} were refused and are in quarantine"
-    ui.say(text + ".")
-    for reason in result.waiting:
-        ui.say(f"still waiting: {reason}", tone="warning")

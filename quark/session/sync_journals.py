@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quark.clock import SYSTEM_CLOCK
 from quark.errors import RunNotFoundError, SessionStoreError
 from quark.persistence.open import is_service_url, open_store, with_own_workspace
 from quark.pipeline.frames import SegmentMeta
@@ -15,12 +17,23 @@ from quark.pipeline.quarantine import QUARANTINE, deliver_quarantined
 from quark.pipeline.recovery import deliver_leftovers, find_writers, segment_meta
 from quark.session.sync_result import Progress, SyncResult, counted
 from quark.settings import Settings
-from quark.storage.layout import OUTBOX, STORE_FOLDER, run_db_path
+from quark.storage.layout import (
+    DRAFTS,
+    OUTBOX,
+    REFUSED,
+    STORE_FOLDER,
+    drafts_path,
+    outbox_path,
+    refused_path,
+    run_db_path,
+)
 
 if TYPE_CHECKING:
     from quark.storage.protocols import Store
 
 _SEGMENTS = ".qj"
+#: How long another process that delivers the same is waited for, and how often it is looked.
+_BUSY_SECONDS, _LOOK_SECONDS = 30.0, 0.05
 #: Folders that may be large and hold no journals.
 _PASSED_OVER = frozenset({"blobs", ".git", "__pycache__", "node_modules"})
 
@@ -41,7 +54,10 @@ def sync_journals(
             part = _deliver(journal_dir, stores, chosen=chosen)
             result = result.plus(part)
             counted(progress, str(journal_dir), index + 1, len(found), result.sent_count)
-        return result.plus(_send_outboxes(folder, stores, settings, chosen=chosen))
+        waiting = _Waiting(stores, settings, chosen=chosen, quarantined=quarantined)
+        for root in _roots(folder):
+            result = result.plus(waiting.send(root))
+        return result
     finally:
         stores.close()
 
@@ -70,27 +86,76 @@ def _deliver(journal_dir: Path, stores: _Stores, *, chosen: bool) -> SyncResult:
     )
 
 
-def _send_outboxes(
-    folder: Path, stores: _Stores, settings: Settings, *, chosen: bool
-) -> SyncResult:
-    """Send the payloads that wait below ``folder`` for a service."""
-    from quark.persistence.http_store import HttpStore
-    from quark.persistence.outbox import OutboxBlobs
-
-    found = [
-        Path(place) / OUTBOX
+def _roots(folder: Path) -> list[Path]:
+    """Return the folders of stores below ``folder`` in which something waits for a service."""
+    return [
+        Path(place)
         for place, names, _ in _walk(folder)
-        if OUTBOX in names and Path(place).name == STORE_FOLDER
+        if Path(place).name == STORE_FOLDER and not {OUTBOX, REFUSED, DRAFTS}.isdisjoint(names)
     ]
-    if not found:
-        return SyncResult()
-    if not is_service_url(settings.persistence_url):
-        reason = "; set QUARK_PERSISTENCE_URL and QUARK_USER_KEY, or pass url= and user_key=."
-        return SyncResult(waiting=tuple(f"{place} is for a service{reason}" for place in found))
-    store = stores.configured()
-    assert isinstance(store, HttpStore)
-    count = sum(OutboxBlobs(store.payloads, place).deliver() for place in found)
-    return SyncResult(payload_count=count)
+
+
+class _Waiting:
+    """Sends drafts of versions, and payloads, that wait for a service."""
+
+    def __init__(
+        self, stores: _Stores, settings: Settings, *, chosen: bool, quarantined: bool
+    ) -> None:
+        self._stores = stores
+        self._settings = settings
+        self._chosen = chosen
+        self._quarantined = quarantined
+
+    def send(self, root: Path) -> SyncResult:
+        """Send what waits in one folder.
+
+        Raises:
+            SessionStoreError: The service does not take it now.
+        """
+        from quark.catalog.resting import RestingDrafts
+        from quark.persistence.draft_delivery import Delivered, deliver_drafts
+        from quark.persistence.http_store import HttpStore
+        from quark.persistence.outbox import OutboxBlobs
+        from quark.persistence.refused_payloads import RefusedPayloads
+
+        resting, outbox = RestingDrafts(drafts_path(root)), outbox_path(root)
+        if self._quarantined:
+            resting.put_back()
+            RefusedPayloads(refused_path(root)).put_back(outbox)
+        elif not (outbox.is_dir() or resting.paths()):
+            return SyncResult()  # there is only what was set aside
+        if not is_service_url(self._settings.persistence_url):
+            place = outbox if outbox.is_dir() else resting.folder
+            return SyncResult(
+                waiting=(
+                    f"{place} is for a service; set QUARK_PERSISTENCE_URL and QUARK_USER_KEY, or "
+                    "pass url= and user_key=.",
+                )
+            )
+        store = self._stores.configured()
+        assert isinstance(store, HttpStore)
+        done = Delivered(busy=True)
+        deadline, pause = SYSTEM_CLOCK.monotonic() + _BUSY_SECONDS, threading.Event()
+        while done.busy and SYSTEM_CLOCK.monotonic() < deadline:
+            done = deliver_drafts(store, root, any_target=self._chosen)
+            pause.wait(_LOOK_SECONDS * done.busy)
+        waiting = (*done.foreign, *done.waiting)
+        if done.busy:
+            waiting = (f"Another process delivers what is in {resting.folder}.",)
+        sent = OutboxBlobs(store.payloads, outbox).deliver()
+        refusals = [
+            *((f"The artifact {one.name}", one) for one in done.refusals),
+            *((f"The {one.name}", one) for one in sent.refusals),
+        ]
+        refused = (
+            f"{name} was refused: {one.reason} It is kept in {one.path}." for name, one in refusals
+        )
+        return SyncResult(
+            payload_count=sent.count,
+            artifact_count=done.count,
+            refused_count=len(refusals),
+            waiting=(*waiting, *refused),
+        )
 
 
 class _NoStoreError(SessionStoreError):

@@ -15,7 +15,11 @@ from quark import ids
 from quark.errors import RunNotFoundError
 from quark.records import RunRecord
 from quark.session.past import RunPast, frame_count
+from quark.session.sync_catalog import copy_artifacts, named_workspace
+from quark.session.sync_files import copy_files
 from quark.session.sync_result import Progress, SyncResult, counted
+from quark.session.sync_sweeps import copy_sweeps
+from quark.storage.many_payloads import copy_payloads
 
 if TYPE_CHECKING:
     from quark.storage.protocols import Store
@@ -26,7 +30,8 @@ _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 def sync_runs(
     source: Store, target: Store, run_ids: Iterable[str], *, progress: Progress
 ) -> SyncResult:
-    """Have everything that ``source`` has of some runs in ``target`` too.
+    """Have everything that ``source`` has of some runs in ``target`` too: also their files, the
+    versions of artifacts that they logged or used, and the sweeps that they belong to.
 
     Raises:
         SessionStoreError: A store does not answer.
@@ -36,7 +41,15 @@ def sync_runs(
     for index, run_id in enumerate(wanted):
         result = result.plus(_copy(source, target, run_id))
         counted(progress, run_id, index + 1, len(wanted), result.sent_count)
-    return result
+    artifact_count = copy_artifacts(source, target, result.run_ids)
+    place = getattr(target, "service", target)
+    document_count, waiting = copy_sweeps(source, place, result.run_ids, named_workspace(target))
+    return replace(
+        result,
+        artifact_count=artifact_count,
+        sweep_document_count=document_count,
+        waiting=(*result.waiting, *waiting),
+    )
 
 
 def _copy(source: Store, target: Store, run_id: str) -> SyncResult:
@@ -49,7 +62,7 @@ def _copy(source: Store, target: Store, run_id: str) -> SyncResult:
         )
         return SyncResult(waiting=(reason,))
     payload_count = _copy_payloads(source, target, past)
-    workspace = getattr(target, "workspace", past.first.workspace)
+    workspace = named_workspace(target) or past.first.workspace
     past.rename_run(
         replace(
             past.first,
@@ -70,7 +83,11 @@ def _copy(source: Store, target: Store, run_id: str) -> SyncResult:
         sent += count
     target.points.merge(run_id, final=True)
     return SyncResult(
-        run_ids=(run_id,), sent_count=sent, skipped_count=skipped, payload_count=payload_count
+        run_ids=(run_id,),
+        sent_count=sent,
+        skipped_count=skipped,
+        payload_count=payload_count,
+        file_count=copy_files(source, getattr(target, "service", target), run_id),
     )
 
 
@@ -83,14 +100,8 @@ def _run_in(store: Store, run_id: str) -> RunRecord | None:
 
 def _copy_payloads(source: Store, target: Store, past: RunPast) -> int:
     """Copy what records refer to by SHA-256 and ``target`` has not; return how many those were."""
-    count = 0
-    for sha256 in dict.fromkeys(_digests(past)):
-        if not source.blobs.exists(sha256) or target.blobs.claim(sha256):
-            continue
-        with source.blobs.open(sha256) as payload:
-            target.blobs.put(payload)
-        count += 1
-    return count
+    wanted = tuple(dict.fromkeys(_digests(past)))
+    return sum(done.sent_count for done in copy_payloads(source.blobs, target.blobs, wanted))
 
 
 def _digests(past: RunPast) -> Iterator[str]:

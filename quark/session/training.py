@@ -330,9 +330,9 @@ class TrainingSession:
     def end_after(self, error: BaseException, *, exit_code: int | None = None) -> RunContext:
         """End the run because of ``error``, which is kept as a run log.
 
-        ``KeyboardInterrupt`` and ``SystemExit`` interrupt it; anything else has made it fail.
+        ``KeyboardInterrupt``, ``SystemExit`` and who asked for it interrupt it; all else fails it.
         """
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        if getattr(error, "interrupts", isinstance(error, (KeyboardInterrupt, SystemExit))):
             event_type, identifier, status = (
                 "runtime_interruption",
                 records.LogIdentifier.WARNING,

@@ -17,6 +17,7 @@ from quark.storage import layout
 from quark.storage.admission import check_batch, is_run_id
 from quark.storage.embedded_records import EmbeddedRecords
 from quark.storage.index_db import IndexDb, IndexedRun
+from quark.storage.judgements import JUDGING_KINDS
 from quark.storage.model import Batch
 from quark.storage.open_runs import MAX_OPEN_RUNS, OpenRuns
 
@@ -79,9 +80,13 @@ class EmbeddedStore:
         check_batch(batch)
         with self._runs.use(batch.run_id) as run_db:
             applied = run_db.append(batch)
+            is_judged = any(record.kind in JUDGING_KINDS for record in batch.records)
+            judged = run_db.judged() if is_judged else None
         # Also when all frames were known: the process may have died before it came here.
         if applied.run is not None:
             self._index.put([IndexedRun(applied.run, applied.version)])
+        if judged is not None:
+            self._index.put_judged({batch.run_id: judged})
         return applied.new_frame_count
 
     def position(self, run_id: str, writer_id: str) -> int:

@@ -4,7 +4,7 @@ only place where they rest."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from quark import jsonio
@@ -39,12 +39,14 @@ class EmbeddedDocuments:
         self._check_open = check_open
 
     def get(self, kind: str, name: str) -> Document | None:
-        found = self._rows("kind = ? AND name = ?", (kind, name))
-        return found[0] if found else None
+        return next(self._each("kind = ? AND name = ?", (kind, name)), None)
 
     def list(self, kind: str, prefix: str = "", *, after: int = 0) -> tuple[Document, ...]:
+        return tuple(self.scan(kind, prefix, after=after))
+
+    def scan(self, kind: str, prefix: str = "", *, after: int = 0) -> Iterator[Document]:
         condition = "kind = ? AND name >= ? AND substr(name, 1, ?) = ? AND revision > ?"
-        return self._rows(condition, (kind, prefix, len(prefix), prefix, after))
+        return self._each(condition, (kind, prefix, len(prefix), prefix, after))
 
     def apply(self, changes: Sequence[DocumentChange]) -> tuple[Document | None, ...]:
         self._check_open()
@@ -76,18 +78,15 @@ class EmbeddedDocuments:
         """Release the connections."""
         self._file.close()
 
-    def _rows(self, condition: str, values: tuple[str | int, ...]) -> tuple[Document, ...]:
+    def _each(self, condition: str, values: tuple[str | int, ...]) -> Iterator[Document]:
         self._check_open()
         sql = f"SELECT kind, name, revision, body FROM document WHERE {condition} ORDER BY name"
         try:
             with self._file.reading() as connection:
-                rows = connection.execute(sql, values).fetchall()
+                for kind, name, revision, body in connection.execute(sql, values):
+                    yield Document(kind, name, revision, jsonio.loads(body))
         except FileNotFoundError:
-            return ()
-        return tuple(
-            Document(kind, name, revision, jsonio.loads(body))
-            for kind, name, revision, body in rows
-        )
+            return
 
 
 def _revision(connection: sqlite3.Connection, change: DocumentChange) -> int | None:

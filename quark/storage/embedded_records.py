@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from quark import ids, jsonio
 from quark.clock import format_timestamp
-from quark.errors import RunNotFoundError, SessionStoreError
+from quark.errors import QuarkError, RunNotFoundError, SessionStoreError
 from quark.records import ProjectRecord, Record, RunRecord
 from quark.records.codec import decode_record
 from quark.storage import layout
 from quark.storage.admission import is_run_id
 from quark.storage.index_db import IndexDb
-from quark.storage.model import RecordFilter, RunQuery, StoredRecord
+from quark.storage.judgements import Judged
+from quark.storage.model import RecordFilter, RunChanges, RunHealth, RunQuery, StoredRecord
 from quark.storage.open_runs import OpenRuns
+from quark.storage.run_db import RunDb
 from quark.storage.selection import check_filters, default_of, parse_record_id, selection
 
 R = TypeVar("R", bound=Record)
 
 #: Folders of runs that are being deleted start with this, which no run id does.
 DELETING_PREFIX = ".deleting-"
-#: Records that a scan takes at once.
+#: Records that a scan takes at once, and about how many bytes of them.
 SCAN_PART = 5_000
+_SCAN_PART_BYTES = 16 << 20
 
 
 class EmbeddedRecords:
@@ -31,6 +34,7 @@ class EmbeddedRecords:
     def __init__(self, runs: OpenRuns, index: IndexDb) -> None:
         self._runs = runs
         self._index = index
+        self._unnoted: dict[str, Judged] = {}  # where the index cannot be written
 
     def get_run(self, run_id: str) -> RunRecord:
         with self._runs.use(run_id) as run_db:
@@ -39,6 +43,23 @@ class EmbeddedRecords:
     def list_runs(self, query: RunQuery = RunQuery()) -> tuple[RunRecord, ...]:
         self._runs.check_open()
         return self._index.list_runs(query)
+
+    def changed_runs(self, known: Mapping[str, object]) -> RunChanges:
+        self._runs.check_open()
+        return self._index.changed_runs(known)
+
+    def healths(self) -> dict[str, RunHealth]:
+        """As the index says; what it does not know yet is read once in the runs' own files."""
+        self._runs.check_open()
+        known = self._index.judged()
+        unknown = [run_id for run_id, judged in known.items() if judged is None]
+        if unknown:
+            known |= self._judged_themselves(unknown)
+        return {
+            run_id: judged.health
+            for run_id, judged in known.items()
+            if judged is not None and judged.health is not None
+        }
 
     def list_projects(self) -> tuple[ProjectRecord, ...]:
         self._runs.check_open()
@@ -92,17 +113,40 @@ class EmbeddedRecords:
         )
         while True:
             with self._runs.use(run_id) as run_db, run_db.reading() as connection:
-                found = connection.execute(sql, (after, *kinds, SCAN_PART)).fetchall()
-            part = [StoredRecord._make(row) for row in found]
+                rows = connection.execute(sql, (after, *kinds, SCAN_PART))
+                part, is_cut = _part_of(rows)
+                rows.close()
             if part:
                 yield part
                 after = part[-1].position
-            if len(part) < SCAN_PART:
+            if len(part) < SCAN_PART and not is_cut:
                 return
 
     def count(self, run_id: str) -> dict[str, int]:
         with self._runs.use(run_id) as run_db, run_db.reading() as connection:
             return dict(connection.execute("SELECT kind, count(*) FROM record GROUP BY kind"))
+
+    def _judged_themselves(self, run_ids: Sequence[str]) -> dict[str, Judged]:
+        found: dict[str, Judged] = {}
+        for run_id in run_ids:
+            judged = self._unnoted.get(run_id) or self._judged_itself(run_id)
+            if judged is not None:
+                found[run_id] = judged
+        try:
+            self._index.put_judged(found)
+        except (SessionStoreError, FileNotFoundError):  # the folder may be somebody else's
+            self._unnoted = found
+        return found
+
+    def _judged_itself(self, run_id: str) -> Judged | None:
+        # Not one of those that are kept open: thousands of runs would push those out.
+        run_db = RunDb(layout.run_db_path(self._runs.root, run_id), run_id)
+        try:
+            return run_db.judged()
+        except QuarkError:  # deleted meanwhile, or damaged, which its own page will say
+            return None
+        finally:
+            run_db.close()
 
     def _remove_folder(self, run_id: str) -> bool:
         folder = layout.run_path(self._runs.root, run_id)
@@ -118,6 +162,18 @@ class EmbeddedRecords:
 
         rmtree(doomed, ignore_errors=True)
         return True
+
+
+def _part_of(rows: Iterable[tuple[Any, ...]]) -> tuple[list[StoredRecord], bool]:
+    """Return records up to a size, and whether that cut them."""
+    part = []
+    size_bytes = 0
+    for row in rows:
+        part.append(StoredRecord._make(row))
+        size_bytes += len(part[-1].body)
+        if size_bytes > _SCAN_PART_BYTES:
+            return part, True
+    return part, False
 
 
 def _field_conditions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import file_digest, sha256 as new_sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from quark.errors import SessionStoreError
 from quark.storage.blob_claims import claim, remove_unclaimed, unclaimed_bytes
 from quark.storage.file_copy import FileDigests, copy_and_digest, copy_file, read_and_digest
 from quark.storage.incoming import incoming_file, remove_abandoned
+from quark.storage.many_payloads import put_each
 
 _PIECE_BYTES = 1 << 20
 #: A file up to this size is read before anything is written: it may be here already.
@@ -62,6 +63,9 @@ class FolderBlobs:
             self._keep(incoming, found.sha256, synced=False)
         return found
 
+    def put_all(self, sources: Sequence[bytes | Path]) -> list[FileDigests]:
+        return put_each(self, sources)
+
     def sync(self, digests: Iterable[str]) -> None:
         self._check_open()
         with self._translated():
@@ -103,6 +107,9 @@ class FolderBlobs:
         with self._translated():
             return _DIGEST.fullmatch(sha256) is not None and claim(self._path(sha256))
 
+    def claim_all(self, digests: Collection[str]) -> set[str]:
+        return {sha256 for sha256 in digests if self.claim(sha256)}
+
     def unclaimed(self, before_us: int) -> dict[str, int]:
         with self._translated():
             found = ((name, self._path(name)) for name in self.digests())
@@ -118,6 +125,14 @@ class FolderBlobs:
         self._check_open()
         names = (path.name for path in self._folder.glob("??/??/*"))
         return (name for name in names if _DIGEST.fullmatch(name) is not None)
+
+    def path_of(self, sha256: str) -> Path:
+        """Return the file that holds a payload, if it is here.
+
+        Raises:
+            KeyError: This is no digest.
+        """
+        return self._path(sha256)
 
     def _path(self, sha256: str) -> Path:
         if _DIGEST.fullmatch(sha256) is None:

@@ -8,13 +8,12 @@ when the batch comes again, they replace themselves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from quark.errors import RunNotFoundError
-from quark.records import ProjectRecord, Record, RunRecord
+from quark.records import RunRecord
 from quark.storage.admission import check_batch, new_blocks, new_records
 from quark.storage.model import (
     EVERYTHING,
@@ -23,16 +22,12 @@ from quark.storage.model import (
     Columns,
     KeyStats,
     PointBlock,
-    RecordFilter,
-    RunQuery,
     Series,
     StepRange,
-    StoredRecord,
 )
-from quark.storage.protocols import BlobStore, DocumentStore, RecordStore, Store
+from quark.storage.passing import PassingPoints, PassingRecords, PassingStore
+from quark.storage.protocols import RecordStore, Store
 from quark.storage.run_state import RUN_KINDS, apply_records
-
-R = TypeVar("R", bound=Record)
 
 
 class PointLog(Protocol):
@@ -94,14 +89,14 @@ class KnowsPositions(Protocol):
         ...
 
 
-class JoinedStore:
+class JoinedStore(PassingStore):
     """A :class:`~quark.storage.protocols.Store` of two: ``points``, and ``records`` for the rest.
 
     Owns ``records``; what is behind ``points`` is shared and closed by whoever made it.
     """
 
     def __init__(self, records: Store, points: PointLog) -> None:
-        self._store = records
+        super().__init__(records)
         self._log = points
         self._records = _JoinedRecords(records.records, points)
         self._points = _JoinedPoints(records, points)
@@ -113,18 +108,6 @@ class JoinedStore:
     @property
     def points(self) -> _JoinedPoints:
         return self._points
-
-    @property
-    def blobs(self) -> BlobStore:
-        return self._store.blobs
-
-    @property
-    def documents(self) -> DocumentStore:
-        return self._store.documents
-
-    @property
-    def target(self) -> str:
-        return self._store.target
 
     def append(self, batch: Batch) -> int:
         check_batch(batch)
@@ -139,15 +122,6 @@ class JoinedStore:
         blocks = new_blocks(batch, position)
         self._log.append(batch.run_id, batch.writer_id, blocks, arrival=arrival)
         return self._store.append(without_points)
-
-    def position(self, run_id: str, writer_id: str) -> int:
-        return self._store.position(run_id, writer_id)
-
-    def run_dir(self, run_id: str) -> Path | None:
-        return self._store.run_dir(run_id)
-
-    def close(self) -> None:
-        self._store.close()
 
     def _check_records(self, batch: Batch, position: int) -> None:
         changes = [each for each in new_records(batch, position) if each.kind in RUN_KINDS]
@@ -166,21 +140,12 @@ class JoinedStore:
             return None
 
 
-class _JoinedRecords:
+class _JoinedRecords(PassingRecords):
     """The records of one store; deleting a run deletes its points elsewhere first."""
 
     def __init__(self, records: RecordStore, log: PointLog) -> None:
-        self._records = records
+        super().__init__(records)
         self._log = log
-
-    def get_run(self, run_id: str) -> RunRecord:
-        return self._records.get_run(run_id)
-
-    def list_runs(self, query: RunQuery = RunQuery()) -> tuple[RunRecord, ...]:
-        return self._records.list_runs(query)
-
-    def list_projects(self) -> tuple[ProjectRecord, ...]:
-        return self._records.list_projects()
 
     def delete_run(self, run_id: str) -> None:
         self._records.get_run(run_id)
@@ -188,31 +153,13 @@ class _JoinedRecords:
         self._log.delete_run(run_id)
         self._records.delete_run(run_id)
 
-    def read(
-        self, kind: type[R], run_id: str, where: RecordFilter = RecordFilter()
-    ) -> tuple[R, ...]:
-        return self._records.read(kind, run_id, where)
 
-    def scan(
-        self, run_id: str, kinds: Collection[str], *, after: int = 0
-    ) -> Iterator[Sequence[StoredRecord]]:
-        return self._records.scan(run_id, kinds, after=after)
-
-    def count(self, run_id: str) -> dict[str, int]:
-        return self._records.count(run_id)
-
-
-class _JoinedPoints:
+class _JoinedPoints(PassingPoints):
     """Points of a log, as far as the store of records says that they count."""
 
     def __init__(self, store: Store, log: PointLog) -> None:
-        self._store = store
+        super().__init__(store)
         self._log = log
-
-    def series(
-        self, run_id: str, key: str, steps: StepRange = EVERYTHING, *, columns: Columns = "all"
-    ) -> Series:
-        return self.many_series(run_id, [key], steps, columns=columns)[key]
 
     def many_series(
         self,

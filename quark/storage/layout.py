@@ -9,6 +9,8 @@
       opening.lock             held for a moment by processes that open a run together
       blobs/ab/cd/<sha256>     payloads
       outbox/                  payloads that a service has not got yet
+      outbox-quarantine/       those that it refused for good, with the reasons
+      drafts/                  versions of artifacts that a service has not made yet
       staging/                 held by processes that put versions of artifacts together
       sweeps/                  held by agents of sweeps for as long as they live
       runs/<run_id>/
@@ -24,6 +26,8 @@ from pathlib import Path
 
 STORE_FOLDER = ".quark"
 OUTBOX = "outbox"
+REFUSED = "outbox-quarantine"
+DRAFTS = "drafts"
 
 
 def store_root(storage_dir: Path) -> Path:
@@ -50,6 +54,14 @@ def blobs_path(root: Path) -> Path:
 
 def outbox_path(root: Path) -> Path:
     return root / OUTBOX
+
+
+def refused_path(root: Path) -> Path:
+    return root / REFUSED
+
+
+def drafts_path(root: Path) -> Path:
+    return root / DRAFTS
 
 
 def run_path(root: Path, run_id: str) -> Path:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from quark.clock import SYSTEM_CLOCK
 from quark.storage.file_copy import FileDigests
+from quark.storage.many_payloads import put_each
 
 
 class MemoryBlobs:
@@ -35,6 +36,9 @@ class MemoryBlobs:
         payload = path.read_bytes()
         digest, size_bytes = self.put(payload)
         return FileDigests(digest, md5(payload, usedforsecurity=False).hexdigest(), size_bytes)
+
+    def put_all(self, sources: Sequence[bytes | Path]) -> list[FileDigests]:
+        return put_each(self, sources)
 
     def sync(self, digests: Iterable[str]) -> None:
         self._check_open()
@@ -65,6 +69,9 @@ class MemoryBlobs:
             if sha256 in self._payloads:
                 self._claimed_us[sha256] = SYSTEM_CLOCK.time_us()
             return sha256 in self._payloads
+
+    def claim_all(self, digests: Collection[str]) -> set[str]:
+        return {digest for digest in digests if self.claim(digest)}
 
     def unclaimed(self, before_us: int) -> dict[str, int]:
         self._check_open()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quark import ids, jsonio
 from quark.clock import format_timestamp
 from quark.records import ProjectRecord, Record, RunRecord
 from quark.records.codec import decode_record
-from quark.storage.model import EncodedRecord, RecordFilter, RunQuery, StoredRecord
+from quark.storage.judgements import JUDGING_KINDS, overall_health
+from quark.storage.model import (
+    EncodedRecord,
+    RecordFilter,
+    RunChanges,
+    RunHealth,
+    RunQuery,
+    StoredRecord,
+)
 from quark.storage.run_state import creation_time_us, matches_query
 from quark.storage.selection import Bounds, check_filters, selection
 
@@ -35,6 +43,22 @@ class MemoryRecords:
         rows.sort(key=lambda row: (creation_time_us(row), row.id), reverse=query.newest_first)
         end = None if query.limit is None else query.offset + query.limit
         return tuple(rows[query.offset : end])
+
+    def changed_runs(self, known: Mapping[str, object]) -> RunChanges:
+        rows = self._all_rows()
+        changed = tuple(row for row in rows if known.get(row.id) != row)
+        return RunChanges({row.id: row for row in rows}, changed)
+
+    def healths(self) -> dict[str, RunHealth]:
+        self._runs.check_open()
+        with self._runs.lock:
+            judged = {
+                run_id: overall_health(
+                    (one.kind, one.body) for _, one in run.records if one.kind in JUDGING_KINDS
+                )
+                for run_id, run in self._runs.by_id.items()
+            }
+        return {run_id: health for run_id, health in judged.items() if health is not None}
 
     def list_projects(self) -> tuple[ProjectRecord, ...]:
         projects: dict[tuple[str, str], list[RunRecord]] = {}

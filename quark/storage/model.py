@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from quark.storage.batch import (
     MAX_KEY_BYTES as MAX_KEY_BYTES,
@@ -16,6 +16,7 @@ from quark.storage.batch import (
 )
 
 if TYPE_CHECKING:
+    from quark.records import RunRecord
     from quark.storage.batch import Float64Array as Float64Array, Int64Array as Int64Array
 
 
@@ -108,6 +109,13 @@ class KeyStats:
     last_value: float
 
 
+class RunHealth(NamedTuple):
+    """How well a run is doing as a whole, as it was judged last: 0 to 100, and the word for it."""
+
+    score: float
+    status: str
+
+
 Columns = Literal["all", "step_value"]
 
 
@@ -123,3 +131,15 @@ class RunQuery:
     newest_first: bool = True
     limit: int | None = None
     offset: int = 0
+
+
+class RunChanges(NamedTuple):
+    """What a store's runs are now, for who knows what they were.
+
+    ``marks`` holds of every run that there is a mark, which is another one as soon as the run's row
+    changes; marks are only compared. ``changed`` are the runs whose marks were not known, in any
+    order.
+    """
+
+    marks: dict[str, object]
+    changed: tuple[RunRecord, ...]

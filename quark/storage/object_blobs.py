@@ -20,7 +20,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -28,6 +28,7 @@ from typing import BinaryIO, cast
 from quark.errors import SchemaValidationError
 from quark.storage.file_copy import FileDigests, FileStamp, digest_file
 from quark.storage.known_stream import KnownStream, verified
+from quark.storage.many_payloads import put_each
 from quark.storage.object_bucket import MIB, ObjectBucket
 from quark.storage.object_names import (
     Kept,
@@ -115,6 +116,9 @@ class ObjectBlobs:
             "when whoever writes it is done, or add a copy."
         )
 
+    def put_all(self, sources: Sequence[bytes | Path]) -> list[FileDigests]:
+        return put_each(self, sources)
+
     def sync(self, digests: Iterable[str]) -> None:
         """An object store has a payload safe before it says that it is there."""
         self._check_open()
@@ -156,6 +160,9 @@ class ObjectBlobs:
             return False
         self._bucket.delete(kept.outdated_claims(key))
         return True
+
+    def claim_all(self, digests: Collection[str]) -> set[str]:
+        return {sha256 for sha256 in digests if self.claim(sha256)}
 
     def unclaimed(self, before_us: int) -> dict[str, int]:
         self._check_open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,6 +88,22 @@ class PackedPoints:
             pending = pending_stats(tables, run_id, len(names)).by_number(names)
         stats = (_added(packed.get(n), pending.get(n)) for n in range(len(names)))
         return {each.key: each for each in stats if each is not None}
+
+    def chunk_count(self, run_id: str, keys: Sequence[str], *, at_most: int) -> int:
+        """Return how many chunks some keys have together; counting ends at ``at_most``.
+
+        It tells early what reading them costs.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        with self._use(run_id) as run, run.reading() as tables:
+            chunks = (
+                row
+                for number in _numbers(tables, keys).values()
+                for row in tables.chunk_rows(number)
+            )
+            return sum(1 for _ in islice(chunks, at_most))
 
     def merge(self, run_id: str, *, final: bool = False) -> None:
         """Pack what is pending; see :func:`quark.storage.merge.merge_run`.

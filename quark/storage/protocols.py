@@ -14,9 +14,9 @@ Their promises hold for every implementation and are what the contract tests che
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from quark.records import ProjectRecord, Record, RunRecord
 from quark.storage.documents import Document, DocumentChange
@@ -28,6 +28,8 @@ from quark.storage.model import (
     Columns,
     KeyStats,
     RecordFilter,
+    RunChanges,
+    RunHealth,
     RunQuery,
     Series,
     StepRange,
@@ -50,6 +52,21 @@ class RecordStore(Protocol):
 
     def list_runs(self, query: RunQuery = RunQuery()) -> tuple[RunRecord, ...]:
         """Return runs by time of creation."""
+        ...
+
+    def changed_runs(self, known: Mapping[str, object]) -> RunChanges:
+        """Return the runs whose marks are not those that an earlier answer gave.
+
+        Cheap where few have changed: what has not is not read. A run that changes meanwhile may be
+        given again the next time; none is ever left out.
+        """
+        ...
+
+    def healths(self) -> dict[str, RunHealth]:
+        """Return how well each run is doing that was judged, by its id.
+
+        One look-up for all runs, however many there are: what tables of runs are sorted by.
+        """
         ...
 
     def list_projects(self) -> tuple[ProjectRecord, ...]:
@@ -160,6 +177,17 @@ class BlobStore(Protocol):
         """
         ...
 
+    def put_all(self, sources: Sequence[bytes | Path]) -> list[FileDigests]:
+        """Store many payloads and files, with few requests where that is elsewhere.
+
+        Return what each is known by. They are as safe as after :meth:`put_file`.
+
+        Raises:
+            OSError: A file cannot be read.
+            SchemaValidationError: A file was changed meanwhile, again and again.
+        """
+        ...
+
     def sync(self, digests: Iterable[str]) -> None:
         """Let payloads survive a loss of power.
 
@@ -201,6 +229,11 @@ class BlobStore(Protocol):
         """
         ...
 
+    def claim_all(self, digests: Collection[str]) -> set[str]:
+        """Claim many payloads, with few requests where they are elsewhere; return those that are
+        here."""
+        ...
+
     def unclaimed(self, before_us: int) -> dict[str, int]:
         """Return the payloads that were neither put nor claimed since, with their sizes in
         bytes."""
@@ -237,6 +270,15 @@ class DocumentStore(Protocol):
             DocumentConflictError: A document is not at the revision that a change expects.
             SchemaValidationError: A kind, a name or a body breaks a rule.
         """
+        ...
+
+
+@runtime_checkable
+class DocumentScan(Protocol):
+    """Documents that can be looked at one after the other, in bounded memory."""
+
+    def scan(self, kind: str, prefix: str = "", *, after: int = 0) -> Iterator[Document]:
+        """Yield what :meth:`DocumentStore.list` returns, all as it was at one moment."""
         ...
 
 

@@ -17,6 +17,7 @@ from quark.errors import RunNotFoundError
 from quark.records import RunRecord
 from quark.records.codec import encode_body
 from quark.storage.admission import new_blocks, new_records
+from quark.storage.judgements import JUDGING_KINDS, Judged, overall_health
 from quark.storage.model import Batch, EncodedRecord, PointBlock
 from quark.storage.run_state import RUN_KINDS, apply_records, decode_run
 from quark.storage.sqlite_file import SqliteFile
@@ -112,6 +113,15 @@ class RunDb:
         if found is None:
             raise self._not_found()
         return found
+
+    def judged(self) -> Judged:
+        """Return how the run was judged, as far as its records say."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                "SELECT position, kind, body FROM record WHERE kind IN (?, ?) ORDER BY position",
+                sorted(JUDGING_KINDS),
+            ).fetchall()
+        return Judged(rows[-1][0] if rows else 0, overall_health(row[1:] for row in rows))
 
     def position(self, writer_id: str) -> int:
         """Return the last frame applied from the writer, 0 if none or if there is no run."""

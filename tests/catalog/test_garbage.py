@@ -16,8 +16,10 @@ from quark.catalog.model import Draft
 from quark.catalog.reading import get_version, read_manifest
 from quark.catalog.removal import collect, delete_version
 from quark.catalog.staging import FOLDER, staged_since_us, staging_in
-from quark.clock import SYSTEM_CLOCK
-from quark.errors import DamagedFileError, SchemaValidationError
+from quark.clock import SYSTEM_CLOCK, format_timestamp
+from quark.errors import DamagedFileError, PermissionDeniedError, SchemaValidationError
+from quark.persistence.http_store import HttpStore
+from quark.persistence.service_client import ServiceClient
 from quark.records import EventRecord
 from quark.session.request import RunRequest
 from quark.session.training import TrainingSession
@@ -25,7 +27,7 @@ from quark.settings import Settings
 from quark.storage.embedded import EmbeddedStore
 from quark.storage.protocols import Store
 from tests.catalog.building import KEY, log, manifest
-from tests.storage.building import batch, create_run, record
+from tests.storage.building import batch, block, create_run, record
 from tests.support.clock import FakeClock
 
 DAY_SECONDS = 24 * 3600
@@ -77,6 +79,38 @@ def test_what_nothing_refers_to_is_told_and_then_removed(store: Store) -> None:
     assert store.blobs.exists(of_run)
     with pytest.raises(SchemaValidationError, match="grace_seconds"):
         remove_garbage(store, grace_seconds=float("nan"))
+
+
+def test_what_came_since_a_living_run_began_stays_in_a_store_that_others_use(store: Store) -> None:
+    """A script on another machine may log its artifact days after it began to put files into it."""
+    payload = store.blobs.put(b"to be logged")[0]
+    began_us, days_us = SYSTEM_CLOCK.time_us(), DAY_SECONDS * 1_000_000
+    began = format_timestamp(began_us)
+    create_run(store, "ended", created_at=began, updated_at=began, status="completed")
+    create_run(store, "living", created_at=began, updated_at=began)
+    later = FakeClock(began_us + 6 * days_us)
+
+    assert find_garbage(store, clock=later).payloads == {payload: 12}
+    assert find_garbage(store, served=True, clock=later).payloads == {}
+    assert remove_garbage(store, served=True, clock=later).payloads == {}
+    later.advance(2 * DAY_SECONDS)
+    assert find_garbage(store, served=True, clock=later).payloads == {payload: 12}, "it has died"
+
+    point = block(["loss"], [(1, 0, None, began_us + 5 * days_us, [0.5])])
+    store.append(batch(1, 1, point, run_id="living"))
+    assert find_garbage(store, served=True, clock=later).payloads == {}, "it was heard of since"
+    ended = record(2, "run_update", time_us=began_us, changes={"status": "completed"})
+    store.append(batch(2, 2, ended, run_id="living"))
+    assert collect(store, served=True, clock=later) == (0, 1, 12)
+
+
+def test_a_client_of_a_service_does_not_collect() -> None:
+    store = HttpStore(ServiceClient("http://127.0.0.1:9", "qk_x"))
+
+    for collecting in (find_garbage, remove_garbage, collect):
+        with pytest.raises(PermissionDeniedError, match="quark admin gc --root"):
+            collecting(store)
+    store.close()
 
 
 def test_payloads_of_a_deleted_run_go_and_those_that_another_run_has_too_stay(store: Store) -> None:
@@ -142,9 +176,9 @@ def test_what_a_living_process_is_putting_together_stays_until_it_is_gone(tmp_pa
 
     assert remove_garbage(store, clock=clock).payloads == {older: 5}
     dying.send_signal(signal.SIGKILL)
-    dying.communicate(timeout=30)
+    dying.communicate(timeout=60)
     assert remove_garbage(store, clock=clock).payloads.keys() <= {his}, "by when each began"
-    told, _ = logging.communicate("log it\n", timeout=30)
+    told, _ = logging.communicate("log it\n", timeout=60)
 
     assert told == "digits:v0\n"
     assert logging.returncode == 0

@@ -61,7 +61,7 @@ def test_a_process_that_is_killed_before_the_end_leaves_no_version_and_its_copie
     assert child.stdout is not None
     assert child.stdout.readline() == "inside\n"
     child.send_signal(signal.SIGKILL)
-    child.wait(30)
+    child.wait(60)
     child.stdout.close()
 
     store = EmbeddedStore(root)

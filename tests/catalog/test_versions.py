@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -11,7 +12,7 @@ from quark.catalog import lineage
 from quark.catalog.commit import commit, link
 from quark.catalog.editing import change_aliases, change_collection, change_version
 from quark.catalog.manifest import Manifest, ManifestEntry
-from quark.catalog.model import CollectionKey, Draft, RunRef
+from quark.catalog.model import CollectionKey, Draft, RunRef, Version
 from quark.catalog.reading import (
     find_by_id,
     find_collection,
@@ -22,6 +23,7 @@ from quark.catalog.reading import (
     list_versions,
     read_manifest,
 )
+from quark.catalog.removal import delete_version
 from quark.errors import ArtifactNotFoundError, DamagedFileError, SchemaValidationError
 from quark.storage.memory import MemoryStore
 from quark.storage.protocols import Store
@@ -220,3 +222,57 @@ def test_a_manifest_that_is_gone_is_said_to_be() -> None:
 
     with pytest.raises(DamagedFileError, match="not in the store any more"):
         read_manifest(store, version)
+
+
+def test_what_has_an_id_is_done_once_however_often_it_is_tried(store: Store) -> None:
+    drafts = [
+        Draft(key=KEY, manifest=manifest(store, a=text), run=RUN, type="dataset", id=f"id{text}")
+        for text in "121"  # the third is another draft with the content of the first
+    ]
+    drafts[2] = replace(drafts[2], id="id3", aliases=("third",))
+    first = commit(store, drafts[0])
+    commit(store, drafts[1])
+    assert commit(store, drafts[0]) == replace_aliases(first), "it does not become the latest again"
+    third = commit(store, drafts[2])
+    assert third is not None
+    assert [version.index for version in list_versions(store, KEY)] == [0, 1, 2]
+    change_aliases(store, third, (), ("third",))
+    for draft in drafts * 2:
+        commit(store, draft)
+    assert [version.index for version in list_versions(store, KEY)] == [0, 1, 2]
+    assert get_collection(store, KEY).aliases == {"latest": 2}, "aliases are not given again"
+
+    portfolio = KEY._replace(name="found")
+    links = [link(store, third, portfolio, ("best",), id="link1") for _ in range(2)]
+    assert links[0] == links[1]
+    change_aliases(store, links[0], (), ("best",))
+    link(store, third, portfolio, ("best",), id="link1")
+    assert get_collection(store, portfolio).aliases == {"latest": 0}
+
+    delete_version(store, get_version(store, KEY, "v1"), with_aliases=True)
+    assert commit(store, drafts[1]) is None, "a version that was deleted stays so"
+
+
+def test_a_part_with_an_id_is_put_aside_once_also_after_the_version_was_finished(
+    store: Store,
+) -> None:
+    def part(text: str, *, finished: bool) -> Version | None:
+        files = manifest(store, **{text: text})
+        draft = Draft(key=KEY, manifest=files, run=RUN, type="dataset", id=f"part-{text}")
+        return commit(store, draft, distributed_id="group", finished=finished)
+
+    assert part("a", finished=False) is None
+    assert part("a", finished=False) is None
+    whole = part("b", finished=True)
+    assert whole is not None
+    assert set(read_manifest(store, whole).entries) == {"a", "b"}
+    assert part("a", finished=False) is None  # its answer had been lost
+    following = part("c", finished=True)
+    assert following is not None
+    assert set(read_manifest(store, following).entries) == {"c"}
+
+
+def replace_aliases(version: Version | None) -> Version:
+    """Return a version as it is once another one is the latest."""
+    assert version is not None
+    return replace(version, aliases=())

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from importlib import metadata
+from pathlib import Path
 
 import click
 import pytest
 
-from quark.cli.main import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, cli, run
+from quark.cli.main import (
+    COMMANDS,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_REFUSED,
+    SECTIONS,
+    cli,
+    run,
+)
 from quark.errors import AuthenticationError, PermissionDeniedError, RunNotFoundError
 
 
@@ -83,7 +94,7 @@ def buggy() -> None:
         ),
         pytest.param(["bad-key"], EXIT_REFUSED, "key is not valid", id="bad-key"),
         pytest.param(["forbidden"], EXIT_REFUSED, "needs the scope", id="forbidden"),
-        pytest.param(["interrupted"], EXIT_FAILED, "Aborted", id="ctrl-c"),
+        pytest.param(["interrupted"], EXIT_INTERRUPTED, "Aborted", id="ctrl-c"),
         pytest.param(["picky", "three"], EXIT_FAILED, "three", id="wrong-argument"),
         pytest.param(["picky"], EXIT_FAILED, "NUMBER", id="missing-argument"),
         pytest.param(["no-such-command"], EXIT_FAILED, "no-such-command", id="wrong-command"),
@@ -96,6 +107,109 @@ def test_each_outcome_has_its_exit_code(
     assert run(faulty, arguments) == code
 
     assert said in capsys.readouterr().err
+
+
+#: A command that is interrupted, and whose answer to that is interrupted too; then its exit.
+PRESSED_AGAIN = """
+import atexit, os, signal, click
+from quark.cli import main as entry
+press = lambda: os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test may run with it ignored
+
+@click.command()
+def command():
+    press()
+
+echo, pressed = click.core.echo, []
+def pressing(*arguments, **named):
+    if not pressed:
+        pressed.append(press())
+    echo(*arguments, **named)
+click.core.echo = pressing  # what click says first when Ctrl-C was pressed
+entry.cli = command
+atexit.register(press)
+entry.main()
+"""
+
+
+def test_ctrl_c_pressed_again_ends_it_without_a_traceback(python: str) -> None:
+    result = subprocess.run([python, "-c", PRESSED_AGAIN], capture_output=True, text=True)
+
+    assert (result.returncode, result.stderr) == (EXIT_INTERRUPTED, "Aborted.\n")
+
+
+#: A command of its own in the place of all, at the door that the process has.
+PRINTS = """
+import click
+from quark.cli import main as entry
+entry.cli = click.command({what})
+entry.main()
+"""
+SNOWMAN = PRINTS.format(what="lambda: click.echo('\\u2603 ' * 9000)")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("what", ["lambda: click.echo('x')", "lambda: print('x')"])
+@pytest.mark.parametrize("buffering", [(), ("-u",)], ids=["buffered", "unbuffered"])
+def test_a_full_disk_behind_stdout_is_said_in_a_line(
+    what: str, buffering: tuple[str, ...], python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [python, *buffering, "-c", PRINTS.format(what=what)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert (result.returncode, result.stderr) == (EXIT_FAILED, "Error: No space left on device.\n")
+
+
+def test_a_file_that_cannot_be_written_is_said_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def writes() -> None:
+        (tmp_path / "none" / "x").write_text("")
+
+    assert run(writes, []) == EXIT_FAILED
+
+    said = capsys.readouterr().err
+    assert said == f"Error: {tmp_path}/none/x: No such file or directory.\n"
+
+
+def test_who_closes_stdout_or_reads_a_little_of_it_sees_no_traceback(python: str) -> None:
+    for shell, code in ((">&-", EXIT_OK), (">&- 2>&-", EXIT_OK), ("| head -c 1", EXIT_OK)):
+        words = ["sh", "-c", f'"$1" -c "$2" {shell}', "sh", python, SNOWMAN]
+        result = subprocess.run(words, capture_output=True)
+        assert (result.returncode, result.stderr) == (code, b"")
+
+
+def test_letters_that_a_locale_does_not_know_are_written_out(python: str) -> None:
+    result = subprocess.run(
+        [python, "-c", SNOWMAN],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
+    )
+
+    assert (result.returncode, result.stderr) == (EXIT_OK, b"")
+    assert result.stdout.startswith(b"\\u2603 ")
+
+
+def test_a_name_that_looks_like_an_option_gets_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(faulty, ["picky", "-odd"]) == EXIT_FAILED
+    assert "comes after --, as in: -- -name" in capsys.readouterr().err
+
+    assert run(cli, ["doctor", "--jsn"]) == EXIT_FAILED  # a slip: that is said alone
+    said = capsys.readouterr().err
+    assert ("--json" in said, "comes after" in said) == (True, False)
+
+
+def test_the_help_lists_every_command_once_below_a_title() -> None:
+    named = [name for names in SECTIONS.values() for name in names]
+
+    assert sorted(named) == sorted(entry.name for entry in COMMANDS)
 
 
 def test_a_bug_keeps_its_traceback() -> None:

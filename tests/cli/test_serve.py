@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from quark.cli.serve import serve
 from quark.service import serving
 from quark.service.config import ServiceConfig
 from quark.service.config_sources import OPTIONS
+from tests.support.certificates import Authority
 
 
 @pytest.fixture
@@ -71,6 +74,29 @@ def test_a_first_start_says_where_it_is_and_how_to_make_a_key(
     assert len(served) == 2
 
 
+def test_a_root_that_is_new_is_said_to_be_once_and_refused_where_it_must_not_be(
+    tmp_path: Path, served: list[ServiceConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, slip = tmp_path / "root", tmp_path / "not-mounted"
+    words = ["serve", "--port", "0", "--root"]
+
+    assert run(cli, [*words, str(slip), "--no-new-root"]) == EXIT_FAILED
+    refused = capsys.readouterr().err
+    assert f"No service was on the root {slip} before" in refused
+    assert not slip.exists()
+
+    run(cli, [*words, str(root)])
+    first = capsys.readouterr()
+    assert f"Quark begins a new store: no service was on {root} before." in first.out
+    (line,) = map(json.loads, first.err.splitlines())
+    assert (line["event"], line["level"], line["root"]) == ("new root", "warning", str(root))
+    run(cli, [*words, str(root), "--no-new-root"])
+    second = capsys.readouterr()
+    assert "new" not in second.out.replace(str(root), "")
+    assert second.err == ""
+    assert len(served) == 2
+
+
 def test_without_tls_it_stays_on_this_machine_unless_told_otherwise(
     tmp_path: Path, served: list[ServiceConfig], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,3 +142,34 @@ def test_help_names_every_flag() -> None:
 
     for option in OPTIONS:
         assert option.flag in text
+
+
+def test_tls_files_that_cannot_be_used_are_refused_before_anything_starts(
+    tmp_path: Path, served: list[ServiceConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = Authority(tmp_path)
+    good, key = authority.sign("good")
+    _, other_key = authority.sign("other")
+    words = ["serve", "--root", str(tmp_path / "root"), "--port", "0"]
+    for cert, its_key, said in (
+        (tmp_path / "nosuch.pem", key, "tls_cert .*nosuch.pem cannot be read: No such file"),
+        (good, tmp_path, "tls_key .* cannot be read: Is a directory"),
+        (good, other_key, "cannot be used: .*mismatch.*chain and its own private key"),
+        (key, good, "cannot be used"),
+    ):
+        assert run(cli, [*words, "--tls-cert", str(cert), "--tls-key", str(its_key)]) == EXIT_FAILED
+        assert re.search(said, capsys.readouterr().err, re.IGNORECASE)
+
+    assert run(cli, [*words, "--tls-cert", str(good), "--tls-key", str(key)]) == EXIT_OK
+    assert "https://" in capsys.readouterr().out
+    assert len(served) == 1
+
+
+def test_more_workers_than_any_machine_bears_are_refused(
+    tmp_path: Path, served: list[ServiceConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["serve", "--root", str(tmp_path / "root"), "--workers", "1000000"]
+
+    assert run(cli, words) == EXIT_FAILED
+    assert "at most 256" in capsys.readouterr().err
+    assert served == []

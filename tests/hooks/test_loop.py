@@ -33,13 +33,14 @@ def _nothing_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("quark.hooks.loop.FREE_SECONDS", 1000.0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    before = dict(torch_optimizer._global_optimizer_pre_hooks)  # of sessions that did not end
 
     yield
 
     torch.set_num_threads(threads)
     while _followers:
         _followers.pop().close()
-    assert not torch_optimizer._global_optimizer_pre_hooks
+    assert dict(torch_optimizer._global_optimizer_pre_hooks) == before
     assert not torch_optimizer._global_optimizer_post_hooks
 
 

@@ -39,6 +39,7 @@ def eager() -> LiveRules:
 def _eager_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("QUARK_LIVE_RULES", "0")
     monkeypatch.setenv("QUARK_REPORT", "0")
+    monkeypatch.setenv("QUARK_STOP_REQUESTS", "0")
     monkeypatch.setenv("QUARK_EXTENSIONS", f"{__name__}:eager")
     before = list(hooks)
     yield

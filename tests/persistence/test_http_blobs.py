@@ -100,6 +100,37 @@ def test_nothing_is_sent_twice(blobs: HttpBlobs, client: CountingClient, tmp_pat
     assert client.sent[3:] == [5]
 
 
+def test_many_small_payloads_go_and_are_claimed_with_few_requests(
+    blobs: HttpBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / str(number) for number in range(600)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    requests: list[str] = []
+    exchange, stream = ServiceClient._exchange, ServiceClient.stream
+
+    def counted(call: Any) -> Any:
+        def noted(self: ServiceClient, method: str, path: str, *more: Any, **named: Any) -> Any:
+            requests.append(f"{method} {path.partition('/-/')[2]}")
+            return call(self, method, path, *more, **named)
+
+        return noted
+
+    monkeypatch.setattr(ServiceClient, "_exchange", counted(exchange))
+    monkeypatch.setattr(ServiceClient, "stream", counted(stream))
+
+    found = blobs.put_all(paths)
+
+    assert requests == [
+        "POST payloads/claim", *["POST payloads"] * 5, "POST payloads/claim", "POST payloads",
+    ]  # fmt: skip
+    requests.clear()
+    names = [one.sha256 for one in found]
+    assert blobs.claim_all(names) == set(names)
+    assert blobs.put_all(paths) == found
+    assert requests == ["POST payloads/claim"] * 4
+
+
 def test_who_was_stopped_half_way_sends_the_rest(
     blobs: HttpBlobs, client: CountingClient, tmp_path: Path
 ) -> None:

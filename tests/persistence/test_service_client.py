@@ -239,6 +239,47 @@ def swallow(number: int, connection: socket.socket) -> None:
     """Answer nothing, and close nothing."""
 
 
+@pytest.mark.parametrize(
+    ("first", "is_done", "request_count"),
+    [
+        pytest.param(b"", True, 3, id="the-answer-was-lost"),
+        pytest.param(answer("502 Bad Gateway"), True, 3, id="a-proxy-lost-it"),
+        pytest.param(
+            error_answer("429 Slow down", "SessionStoreError", more="Retry-After: 0\r\n"),
+            False,
+            2,
+            id="it-was-put-off",
+        ),
+        pytest.param(None, False, 1, id="it-was-the-first"),
+    ],
+)
+def test_a_run_that_is_gone_when_it_is_deleted_again_was_deleted_by_the_first_request(
+    first: bytes | None, is_done: bool, request_count: int
+) -> None:
+    gone = error_answer("404 Not Found", "RunNotFoundError", "There is no run 'run-1'.")
+
+    def reply(number: int, connection: socket.socket) -> None:
+        if number == 1 and first is not None:
+            connection.sendall(first)
+            if not first:
+                connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(gone)
+
+    with raw_server(reply) as server:
+        store = HttpStore(ServiceClient(server.url, KEY))
+        try:
+            if is_done:
+                store.records.delete_run("run-1")
+            # Who asks anew is told the truth.
+            with pytest.raises(RunNotFoundError, match="no run 'run-1'"):
+                store.records.delete_run("run-1")
+        finally:
+            store.close()
+
+    assert len(server.requests) == request_count
+
+
 @pytest.mark.parametrize("reply", [drip, swallow])
 def test_the_deadline_is_of_all_of_a_request(reply: object) -> None:
     with raw_server(reply) as server:  # type: ignore[arg-type]

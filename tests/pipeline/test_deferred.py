@@ -84,7 +84,7 @@ def test_a_drain_waits_for_what_the_background_is_resolving() -> None:
 
     def slow() -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         seen.append("slow")
 
     def drain() -> None:
@@ -95,13 +95,13 @@ def test_a_drain_waits_for_what_the_background_is_resolving() -> None:
     queue.add(Measurement(slow))
     background = threading.Thread(target=queue.work)
     background.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     caller = threading.Thread(target=drain)
     caller.start()
     assert not drained.is_set()
     go_on.set()
-    background.join(10)
-    caller.join(10)
+    background.join(60)
+    caller.join(60)
 
     assert seen == ["slow", "drained"]
 

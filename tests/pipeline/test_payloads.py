@@ -35,7 +35,7 @@ class Stuck(Payload):
 
     def _journal(self) -> None:
         self.begun.set()
-        assert self.go.wait(30)
+        assert self.go.wait(60)
         super()._journal()
 
 
@@ -64,13 +64,13 @@ def test_where_too_much_waits_whoever_brings_more_does_it_and_nothing_is_dropped
     queue, seen = PayloadQueue(FaultLog(strict=False), max_bytes=100), list[tuple[int, str]]()
     first = Stuck(seen, 0, 90)
     queue.add(first)
-    assert first.begun.wait(30)
+    assert first.begun.wait(60)
     bringer = threading.Thread(target=queue.add, args=(Payload(seen, 1, 50),), name="bringer")
     bringer.start()
     assert not seen
 
     first.go.set()
-    bringer.join(30)
+    bringer.join(60)
     queue.close(10)
 
     assert seen == [(0, "quark-payloads"), (1, "bringer")]
@@ -88,7 +88,7 @@ def test_who_waits_for_the_queue_prepares_what_is_at_its_end() -> None:
     prepared: list[tuple[int, str]] = []
     first = Stuck(seen, 0, 8)
     queue.add(first)
-    assert first.begun.wait(30)
+    assert first.begun.wait(60)
     for number in range(1, 5):
         queue.add(Prepared(seen, number))
 
@@ -150,7 +150,7 @@ def test_a_forked_child_begins_with_an_empty_queue(tmp_path: Path) -> None:
         seen: list[tuple[int, str]] = []
         waiting = Stuck(seen, 0, 8)
         session.handle.defer_payload(waiting)
-        assert waiting.begun.wait(30)
+        assert waiting.begun.wait(60)
         child = os.fork()
         if not child:
             seen.clear()

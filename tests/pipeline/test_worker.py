@@ -24,7 +24,7 @@ def test_a_worker_gives_way_to_the_threads_of_the_training() -> None:
 
     worker = BackgroundWorker(look, name="quark-test", interval_seconds=60.0, faults=FaultLog())
     worker.wake()
-    assert done.wait(10)
+    assert done.wait(60)
     worker.close(10)
 
     assert seen[0] == max(10, before)
@@ -42,7 +42,7 @@ def test_threads_that_wake_a_worker_at_once_start_one_thread() -> None:
     together = threading.Barrier(8)
 
     def wake() -> None:
-        together.wait(30)
+        together.wait(60)
         worker.wake()
 
     threads = [threading.Thread(target=wake) for _ in range(8)]
@@ -52,4 +52,33 @@ def test_threads_that_wake_a_worker_at_once_start_one_thread() -> None:
         thread.join()
 
     assert [thread.name for thread in threading.enumerate()].count("quark-woken") == 1
+    assert worker.close(30)
+
+
+def test_a_signal_handler_may_wake_a_worker_that_is_being_woken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = BackgroundWorker(
+        lambda: None, name="quark-rung", interval_seconds=60, faults=FaultLog()
+    )
+    worker.start()
+    notify = threading.Condition.notify_all
+    interruptions: list[threading.Condition] = []
+
+    def interrupted(condition: threading.Condition) -> None:
+        monkeypatch.setattr(threading.Condition, "notify_all", notify)
+        interruptions.append(condition)
+        worker.wake()  # as the end of a run does, in the handler of SIGTERM
+        notify(condition)
+
+    def wake() -> None:
+        monkeypatch.setattr(threading.Condition, "notify_all", interrupted)
+        worker.wake()
+
+    waking = threading.Thread(target=wake, daemon=True)
+    waking.start()
+    waking.join(60)
+
+    assert not waking.is_alive()
+    assert len(interruptions) == 1
     assert worker.close(30)

@@ -91,7 +91,7 @@ class Crowd:
     def close(self) -> None:
         self._leaving.set()
         if self._thread is not None:
-            self._thread.join(30)
+            self._thread.join(60)
         for connection in self.connections:
             connection.close()
 

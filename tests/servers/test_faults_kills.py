@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from quark.storage.protocols import Store
-from tests.servers.ground_truth import check_everything_is_there
+from tests.servers.ground_truth import check_artifacts, check_everything_is_there
 from tests.servers.training import Training
 from tests.support.processes import ServiceProcess, wait_until
 
@@ -84,6 +84,7 @@ def test_a_service_killed_twenty_times_under_four_trainings_has_all_of_it_once(
         reach = {
             "QUARK_PERSISTENCE_URL": service.url,
             "QUARK_USER_KEY": service.key or "",
+            "TRAINING_PAYLOADS": "1",
         }
         with trainings(tmp_path / "remote", reach) as remote:
             have_opened(remote)
@@ -101,6 +102,7 @@ def test_a_service_killed_twenty_times_under_four_trainings_has_all_of_it_once(
 
         assert codes == [0, 0, 0, 0], [training.said()[-2000:] for training in remote]
         calls = sum(check_everything_is_there(store, training) for training in remote)
+        assert all(check_artifacts(store, training) for training in remote[1::2])
         store.close()
         assert service.stop() in (0, -15)
     with trainings(tmp_path / "local", {}) as local:

@@ -238,11 +238,6 @@ def test_a_training_killed_while_the_service_is_down_is_delivered_by_the_next(
         store.close()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an artifact that cannot be committed at once is dropped: artifacts/saving.py",
-)
 def test_payloads_that_are_logged_while_the_service_is_down_arrive_when_it_is_back(
     started: Started, tmp_path: Path
 ) -> None:

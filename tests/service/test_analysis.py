@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from quark import jsonio
@@ -17,15 +18,16 @@ from quark.errors import SessionStoreError
 from quark.pipeline.faults import FaultLog
 from quark.records import AlertRecord, AnalysisRecord, HealthScoreRecord, PhaseRecord
 from quark.service.analysis import judge_run
-from quark.service.analysis_jobs import JOBS, LOCKS, Jobs
+from quark.service.analysis_jobs import COMPARISONS, JOBS, LOCKS, Jobs, remove_comparisons
 from quark.service.analysis_pool import AnalysisPool, Job
 from quark.service.config import MIB
 from quark.service.ingest import RunPlace
 from quark.storage.documents import DocumentChange
 from quark.storage.embedded import EmbeddedStore
 from quark.storage.memory import MemoryStore
+from quark.storage.model import NO_STEP, PointBlock
 from quark.storage.protocols import Store
-from tests.storage.building import batch, create_run, losses
+from tests.storage.building import START_US, batch, create_run, losses
 from tests.support.clock import FakeClock
 from tests.support.service import RunningService, running_service, service_config
 
@@ -164,17 +166,13 @@ class Pooled:
         self.store = MemoryStore()
         self.ended = threading.Event()
         self.faults = FaultLog()
-        limits = {
-            name: changes.pop(name) for name in ("max_waiting", "memory_bytes") if name in changes
-        }
         command = {"command": (sys.executable, "-c", *program)} if program else {}
         self.pool = AnalysisPool(
             service_config(root, **changes),
             FakeClock(),
             faults=self.faults,
             on_end=lambda place: self.ended.set(),
-            **limits,
-            **command,  # type: ignore[arg-type]
+            **command,
         )
 
     def do(self) -> Any:
@@ -213,7 +211,9 @@ def test_a_process_that_fails_is_ended_its_job_says_why_and_the_next_is_done(
 ) -> None:
     program, reason = FAULTS[fault]
     seconds = 0.5 if fault == "hangs" else 60.0
-    pooled = Pooled(tmp_path, program, analysis_timeout_seconds=seconds, memory_bytes=64 * MIB)
+    pooled = Pooled(
+        tmp_path, program, analysis_timeout_seconds=seconds, analysis_memory_bytes=64 * MIB
+    )
 
     failed = pooled.do()
     pooled.ended.clear()
@@ -238,7 +238,7 @@ def eat(*arguments, **named):
 analysis.compare_runs = eat
 analysis_worker.main()
 """
-    pooled = Pooled(tmp_path, program, memory_bytes=256 * MIB)
+    pooled = Pooled(tmp_path, program, analysis_memory_bytes=256 * MIB)
     place = RunPlace("local", "", "run-1")
     task = {
         "kind": "comparison",
@@ -256,10 +256,48 @@ analysis_worker.main()
     assert "256 MiB of memory" in pooled.job("job")["reason"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_an_analysis_that_is_too_hungry_is_ended_and_told_and_hurts_nobody(tmp_path: Path) -> None:
+    config = service_config(tmp_path, analysis_memory_bytes=64 * MIB)
+    with running_service(config) as service:
+        store = service.store("team")
+        slow_run(store, "small")
+        create_run(store, "large", status="completed")
+        rows = np.arange(1, 2_000_001)
+        for part in np.split(rows, 8):
+            content = PointBlock(
+                keys=("train/loss",),
+                seq=part,
+                step=part - 1,
+                epoch=np.full(len(part), NO_STEP),
+                time_us=START_US + part,
+                values=np.sqrt(part).reshape(-1, 1),
+            )
+            store.append(batch(int(part[0]), int(part[-1]), content, run_id="large"))
+
+        def analysed(run_id: str) -> Any:
+            path = store.http.path("runs", run_id, "analyses")
+            job = store.http.post(path, {}, {"wait_seconds": 10})
+            while job["state"] in ("queued", "running"):  # on a busy machine
+                job = store.http.get(f"{path}/{job['job_id']}", {"wait_seconds": 10})
+            return job
+
+        failed, done = analysed("large"), analysed("small")
+        more = losses(2_000_001, [0.5], key="train/loss")
+        store.append(batch(2_000_001, 2_000_001, more, run_id="large"))
+        count = store.points.keys("large")["train/loss"].count
+        store.close()
+
+    assert failed["state"] == "failed"
+    assert "more than 64 MiB of memory" in failed["reason"]
+    assert done["state"] == "done", done["reason"]
+    assert count == 2_000_001
+
+
 def test_a_pool_that_is_closed_ends_what_runs_and_drops_what_waits(tmp_path: Path) -> None:
     started = tmp_path / "started"
     program = READ + f"open({str(started)!r}, 'w').close(); import time; time.sleep(600)"
-    pooled = Pooled(tmp_path, program, max_waiting=2)
+    pooled = Pooled(tmp_path, program, analysis_queue=2)
     for name in ("a", "b", "c"):
         pooled.submit(name)
     while not started.exists():
@@ -282,6 +320,42 @@ def test_a_pool_that_is_closed_ends_what_runs_and_drops_what_waits(tmp_path: Pat
 def service(tmp_path: Path) -> Iterator[RunningService]:
     with running_service(service_config(tmp_path)) as service:
         yield service
+
+
+def test_comparisons_that_were_read_or_are_old_are_removed() -> None:
+    store, clock = MemoryStore(), FakeClock()
+    jobs = Jobs(store, clock, lease_us=60_000_000)
+    for run_id in ("a", "b", "c", "d"):
+        create_run(store, run_id)
+
+    def begin(reference: str) -> dict[str, Any]:
+        asked = {"primary": "a", "reference": reference}
+        return jobs.begin_comparison(asked, force=False, check_room=lambda: None)[0]
+
+    def left() -> set[str]:
+        remove_comparisons(store.documents, clock.time_us())
+        return {one.name for one in store.documents.list(COMPARISONS)}
+
+    read, unread, going = begin("b")["job_id"], begin("c")["job_id"], begin("d")["job_id"]
+    jobs.note_read(begin("d"))
+    for name in (read, unread):
+        jobs.ended(COMPARISONS, name, result={"much": "text"})
+    found = jobs.find(COMPARISONS, read)
+    assert found is not None
+    jobs.note_read(found)
+    store.documents.apply([DocumentChange(COMPARISONS, "strange", {"state": 5})])
+
+    assert left() == {read, unread, going}
+    clock.advance(3601)
+    jobs.running(COMPARISONS, going)
+    jobs.note_read(found)  # as somebody who had it from before
+    assert left() == {unread, going}
+    clock.advance(86_400 - 3601)
+    assert left() == {unread, going}
+    clock.advance(1)
+    assert left() == set()
+    assert begin("c")["state"] == "queued", "it is made again"
+    store.close()
 
 
 def test_runs_are_analysed_and_compared_through_the_service(

@@ -156,6 +156,9 @@ def test_housekeeping_says_that_it_lives_and_forgets_what_was_carried_out(
     notes = {"old": clock.time_us() - day_us - 1, "new": clock.time_us() - day_us + 1}
     for name, time_us in notes.items():
         documents.apply([DocumentChange(APPLIED, name, {"time_us": time_us})])
+    # Clients may write any document, also what looks like a note.
+    documents.apply([DocumentChange(APPLIED, "strange", {"time_us": "yesterday"})])
+    documents.apply([DocumentChange("comparison_job", "strange", {})])
     keeping = Housekeeping(state)
     processes = state.config.root / "service" / "processes"
 
@@ -167,3 +170,4 @@ def test_housekeeping_says_that_it_lives_and_forgets_what_was_carried_out(
     assert len(alive) == 1
     assert list(processes.iterdir()) == []
     assert [note.name for note in documents.list(APPLIED)] == ["new"]
+    assert documents.list("comparison_job") == ()

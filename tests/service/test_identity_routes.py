@@ -183,3 +183,25 @@ def test_a_run_that_is_deleted_is_in_the_log(client: Client) -> None:
     assert [(entry["user"], entry["detail"]) for entry in deleted] == [
         ("admin", {"run_id": "run-1"})
     ]
+
+
+def test_a_key_that_an_admin_of_a_workspace_issues_for_others_never_rules_the_service(
+    client: Client,
+) -> None:
+    bob = client.join("vision", "bob", "admin", "admin")
+    client.join("vision", "eve", "member", "write")
+    keys = "/workspaces/vision/user_keys"
+
+    for_boss = client("POST", keys, bob, user="admin", scope="admin", status=201)["user_key"]
+    for_eve = client("POST", keys, bob, user="eve", scope="write", status=201)["user_key"]
+    client("PATCH", "/users/eve", service_admin=True)
+    again = client("POST", keys, for_boss, scope="admin", status=201)["user_key"]
+    own = client("POST", keys, user="eve", scope="admin", status=201)["user_key"]
+
+    for key in (for_boss, for_eve, again):
+        assert client("GET", "/me", key)["service_admin"] is False
+        client("GET", "/users", key, status=403)
+        client("GET", "/audit", key, status=403)
+    assert client("GET", "/workspaces/vision/members", again)
+    assert client("GET", "/me", own)["service_admin"] is True
+    client("GET", "/users", own)

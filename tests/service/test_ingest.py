@@ -44,7 +44,7 @@ def test_batches_of_a_run_are_stored_in_order_and_runs_take_turns() -> None:
     def storing(run_id: str, number: int) -> Callable[[], int]:
         def store() -> int:
             if not stored:
-                assert first_may_end.wait(10)
+                assert first_may_end.wait(60)
             stored.append((run_id, number))
             return number
 
@@ -74,7 +74,7 @@ def test_a_run_that_cannot_be_written_now_holds_up_nobody_else() -> None:
 
     async def send() -> tuple[bool, int]:
         taking = queue(threads=2)
-        stuck = asyncio.create_task(taking.put(place("stuck"), 1, lambda: may_end.wait(10) and 1))
+        stuck = asyncio.create_task(taking.put(place("stuck"), 1, lambda: may_end.wait(60) and 1))
         await asyncio.sleep(0)
         others = await asyncio.gather(
             *(taking.put(place(f"r{n % 5}"), 1, lambda: 1) for n in range(50))
@@ -96,7 +96,7 @@ def test_a_full_queue_puts_off_and_keeps_room_for_runs_that_have_little_there() 
 
         async def put(run_id: str, size_bytes: int = 1) -> int:
             try:
-                return await taking.put(place(run_id), size_bytes, lambda: may_end.wait(10) and 1)
+                return await taking.put(place(run_id), size_bytes, lambda: may_end.wait(60) and 1)
             except PutOffError as error:
                 refused.append(f"{run_id}: {error.reason}")
                 return 0
@@ -174,7 +174,7 @@ def send(service: RunningService) -> Callable[..., httpx.Response]:
             body = gzip.compress(body)
             headers["Content-Encoding"] = "gzip"
         url = f"{service.url}/api/v1/workspaces/-/runs/{run_id}/batches"
-        return httpx.post(url, content=body, headers=headers, timeout=30)
+        return httpx.post(url, content=body, headers=headers, timeout=60)
 
     return send_batch
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import random
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,19 @@ from hypothesis import given, settings, strategies as st
 from quark.errors import RunNotFoundError, SchemaValidationError
 from quark.records import RECORD_KINDS
 from quark.service import live_points
+from quark.service.app import create_app
+from quark.service.config import ServiceConfig
 from quark.service.live import ChangesWanted, KeyCounts, RunChanges, has_changes, read_changes
 from quark.service.live_cursor import RunCursor, pack_text
+from quark.service.logs import JsonLog
+from quark.service.stores import StoreKey
 from quark.storage.embedded import EmbeddedStore
 from quark.storage.memory import MemoryStore
 from quark.storage.model import EVERYTHING, Columns, KeyStats, Series, StepRange, StoredRecord
 from quark.storage.protocols import Store
 from tests.storage.building import START_US, batch, block, create_run, points_of, record
+from tests.support.asgi import InProcess
+from tests.support.identity import first_key
 
 Meddle = Callable[[], None]
 
@@ -263,6 +271,23 @@ def test_the_row_comes_with_what_changes_it_and_kinds_can_be_chosen() -> None:
     assert renamed.records == ()
 
 
+def test_only_so_many_keys_are_remembered_however_many_a_run_has() -> None:
+    known = KeyCounts()
+    wide = {f"key-{number}": 1 for number in range(200_000)}
+
+    for number in range(5):
+        known.put(f"wide-{number}", dict(wide))
+    known.put("wide-4", dict(wide))
+    known.put("narrow", {"loss": 1})
+
+    assert [known.get(f"wide-{number}") is not None for number in range(5)] == [
+        *(False, False, False),
+        *(True, True),
+    ]
+    assert known.get("narrow") == {"loss": 1}
+    assert known._key_count == 400_001
+
+
 def test_a_cursor_of_another_run_of_the_same_id_is_refused() -> None:
     store = MemoryStore()
     create_run(store, time_us=START_US)
@@ -294,3 +319,26 @@ def test_a_cursor_of_another_run_of_the_same_id_is_refused() -> None:
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(SchemaValidationError, match="cursor"):
         RunCursor.decode(text)
+
+
+def test_an_answer_is_put_together_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(ServiceConfig(root=tmp_path))
+    app.state.service.log = JsonLog(io.StringIO())
+    create_run(app.state.service.stores.get(StoreKey("local")))
+    threads: list[threading.Thread] = []
+    to_plain = RunChanges.to_plain
+
+    def noted(changes: RunChanges) -> dict[str, Any]:
+        threads.append(threading.current_thread())
+        return to_plain(changes)
+
+    monkeypatch.setattr(RunChanges, "to_plain", noted)
+    with InProcess(app, first_key(app)) as http:
+        answer = http.request("GET", "/api/v1/workspaces/-/runs/run-1/changes")
+    app.state.service.close()
+
+    assert answer.json()["run"]["id"] == "run-1"
+    assert threads
+    assert threading.main_thread() not in threads

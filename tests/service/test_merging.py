@@ -23,6 +23,7 @@ from quark.storage.merge import MERGE_POINTS
 from quark.storage.protocols import Store
 from quark.storage.sqlite_tables import SqlitePackedRun
 from tests.storage.building import batch, losses, run_record
+from tests.support.clock import FakeClock
 from tests.support.processes import wait_until
 
 PLACE = RunPlace("team", "vision/2026", "run-1")
@@ -62,7 +63,7 @@ class Recording:
         self.may_go_on.set()
 
     def merge(self, place: RunPlace, store: Store, *, final: bool) -> None:
-        self.may_go_on.wait(10)
+        self.may_go_on.wait(60)
         self.asked.append((place.run_id, final))
         if self.error is not None:
             raise self.error
@@ -144,6 +145,73 @@ def test_what_fails_is_noted_and_tried_again_only_if_that_helps(
 
     assert set(faults.counts()) == causes
     assert (len(packer.asked) == 1) is is_settled
+
+
+def test_a_run_that_cannot_be_packed_keeps_no_other_from_it() -> None:
+    class Refusing(Recording):
+        def merge(self, place: RunPlace, store: Store, *, final: bool) -> None:
+            super().merge(place, store, final=final)
+            if place.run_id == "refused":
+                raise SessionStoreError("of a newer Quark")
+
+    packer = Refusing()
+    packer.may_go_on.clear()
+    merging = Merging([packer], faults=FaultLog())
+    try:
+        merging.add(run("refused"), MemoryStore(), points=9 * MERGE_POINTS)
+        wait_until(lambda: merging._runs[run("refused")].is_taken, what="it is tried")
+        for name in ("a", "b"):
+            merging.add(run(name), MemoryStore(), points=MERGE_POINTS)
+        packer.may_go_on.set()
+        wait_until(lambda: merging.backlog_points() == 9 * MERGE_POINTS, what="the others are")
+    finally:
+        packer.may_go_on.set()
+        merging.close(5)
+
+    assert {("a", False), ("b", False)} <= set(packer.asked)
+
+
+def test_runs_that_never_end_are_looked_at_once_they_are_silent_and_known_no_longer() -> None:
+    packer, clock = Recording(), FakeClock()
+    merging = Merging([packer], faults=FaultLog(), clock=clock)
+    store = MemoryStore()
+    try:
+        for number in range(50):
+            merging.add(run(f"dead-{number}"), store, points=1)
+        clock.advance(400)
+        merging.add(run("slow"), store, points=1)
+        clock.advance(300)
+        merging.add(run("wakes"), store, points=MERGE_POINTS)
+        wait_until(lambda: len(packer.asked) == 51, what="all but the slow one are looked at")
+        wait_until(lambda: merging.backlog_points() == 1, what="they are counted off")
+    finally:
+        merging.close(5)
+
+    assert set(packer.asked) == {("wakes", False)} | {(f"dead-{n}", False) for n in range(50)}
+    assert list(merging._runs) == [run("slow")]
+
+
+def test_no_more_runs_are_known_than_there_is_room_for_and_none_is_packed_less() -> None:
+    packer = Recording()
+    packer.may_go_on.clear()
+    merging = Merging([packer], faults=FaultLog(), max_runs=10)
+    store = MemoryStore()
+    try:
+        merging.add(run("large"), store, points=MERGE_POINTS)
+        wait_until(lambda: merging._runs[run("large")].is_taken, what="it is being packed")
+        merging.add(run("due"), store, points=MERGE_POINTS)
+        for number in range(1000):
+            merging.add(run(f"few-{number}"), store, points=1)
+        known = [place.run_id for place in merging._runs]
+        merging.add(run("few-0"), store, points=MERGE_POINTS)  # it was forgotten, and is packed
+        packer.may_go_on.set()
+        wait_until(lambda: len(packer.asked) == 3, what="the large ones are packed")
+    finally:
+        packer.may_go_on.set()
+        merging.close(5)
+
+    assert known == ["large", "due", *(f"few-{number}" for number in range(992, 1000))]
+    assert {run_id for run_id, _ in packer.asked} == {"large", "due", "few-0"}
 
 
 def test_another_process_packs_survives_being_killed_and_ends_with_its_owner(

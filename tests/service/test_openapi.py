@@ -153,6 +153,7 @@ def test_every_answer_is_as_the_document_says(asked: Asked) -> None:
     asked("GET", "/runs?limit=-1", 422)
     asked("GET", "/runs/r")
     asked("GET", "/projects")
+    asked("GET", "/healths")
     asked("GET", "/runs/r/keys")
     asked("GET", "/runs/r/series?key=loss&key=gone")
     asked("GET", "/runs/r/series?key=loss&columns=step_value")

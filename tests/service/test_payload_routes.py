@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from quark.persistence.wire_payloads import encode_payloads
 from quark.service import uploads as uploads_module
 from quark.service.app import create_app
 from quark.service.config import ServiceConfig
@@ -117,6 +118,38 @@ def test_a_body_that_is_too_long_or_packed_is_refused_and_leaves_nothing(service
     assert told(service.put(f"/payloads/{name}", told_no_length()))[0] == 413
     assert service.get(f"{BASE}/payloads").json() == {"digests": []}
     assert list((service.root / "incoming-parts").iterdir()) == []
+
+
+def test_several_payloads_come_at_once_and_none_under_a_wrong_name(service: Service) -> None:
+    sent = [(new_sha256(text).hexdigest(), text) for text in (b"one", b"", b"three" * 100)]
+    names = [name for name, _ in sent]
+
+    def keep(body: bytes) -> httpx.Response:
+        return service.post(f"{BASE}/payloads", content=body)
+
+    assert keep(encode_payloads(sent)).json() == {"count": 3}
+    assert keep(b"").json() == {"count": 0}
+    for name, text in sent:
+        assert service.get(f"{BASE}/payloads/{name}").content == text
+    claimed = service.post(f"{BASE}/payloads/claim", json={"digests": [*names, "0" * 64, "x"]})
+    assert claimed.json() == {"missing": ["0" * 64, "x"]}
+
+    good = (new_sha256(b"good").hexdigest(), b"good")
+    for body in (
+        encode_payloads([good, (names[0], b"two")]),  # not what it is called
+        encode_payloads(sent)[:-1],  # cut off
+        encode_payloads(sent) + b"more",
+        bytes(32) + b"\xff" * 8 + b"endless",
+    ):
+        assert told(keep(body)) == (422, "SchemaValidationError")
+    assert told(keep(bytes(PART_BYTES + 1)))[0] == 413
+    found = service.get(f"{BASE}/payloads").json()["digests"]
+    assert found == sorted([*names, good[0]]), "those before a bad one stay"
+    assert list((service.root / "incoming-parts").iterdir()) == []
+    reader = {"Authorization": f"Bearer {service.key_of('reader', Scope.READ)}"}
+    for path in ("payloads", "payloads/claim"):
+        answer = service.post(f"{BASE}/{path}", json={"digests": []}, headers=reader)
+        assert answer.status_code == 403
 
 
 def test_nothing_but_a_digest_names_a_payload(service: Service) -> None:

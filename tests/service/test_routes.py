@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from quark.persistence import http_records
+from quark.persistence.http_store import HttpStore
+from quark.persistence.service_client import ServiceClient
+from quark.persistence.wire import STORAGE_DIR_HEADER
 from quark.records import ConsoleLineRecord, EventRecord
 from quark.service import record_pages
 from quark.service.app import create_app
 from quark.service.config import ServiceConfig
+from quark.service.ingest import RunPlace
 from quark.service.logs import JsonLog
 from quark.service.paging import read_page
 from quark.service.record_pages import read_records
+from quark.service.run_writing import SERVICE_WRITER
 from quark.storage.memory import MemoryStore
 from quark.storage.model import RecordFilter, RunQuery, StepRange
 from quark.storage.protocols import Store
@@ -274,6 +280,76 @@ def test_pages_of_runs_show_every_run_that_stays_once_while_others_come_and_go(
     expected = [run.id for run in store.records.list_runs(query) if run.id.startswith("stays")]
     assert stays == expected
     assert len(seen) == len(set(seen))
+
+
+def test_a_store_behind_a_service_lists_each_run_once_while_others_are_begun(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Growing(ServiceClient):
+        """Goes into the application, and has a run begun after each page."""
+
+        pages = 0
+
+        def get(self, path: str, query: Any = None) -> Any:
+            answer = http.request("GET", path, params=query).json()
+            self.pages += 1
+            new_run_at(store, f"new-{self.pages}", START_US + 1_000 + self.pages)
+            return answer
+
+    monkeypatch.setattr(http_records, "_PAGE", 3)
+    http, store = client.http, client.store
+    for number in range(10):
+        new_run_at(store, f"run-{number}", START_US + number)
+    listed = HttpStore(Growing("http://localhost", None)).records.list_runs
+
+    newest = [run.id for run in listed(RunQuery(offset=2, limit=7))]
+    every = [run.id for run in listed()]
+
+    assert newest == [f"run-{number}" for number in range(7, 0, -1)]
+    assert [run_id for run_id in every if run_id.startswith("run")] == [
+        f"run-{number}" for number in range(9, -1, -1)
+    ]
+    assert len(set(every)) == len(every)
+
+
+def test_points_are_written_by_a_writer_of_each_process_and_changes_by_one_of_all(
+    client: Client,
+) -> None:
+    run_id = client.ask("POST", RUNS, json={"project": "p"}, status=201)["id"]
+    other = create_app(client.state.config, clock=client.clock)
+    other.state.service.log = JsonLog(io.StringIO())
+
+    with InProcess(other, client.http.key) as second:
+        for number in range(6):
+            http = client.http if number % 2 else second
+            rows = {"rows": [{"step": number, "values": {"loss": number}}]}
+            assert http.request("POST", f"{RUNS}/{run_id}/metrics", json=rows).status_code == 201
+            change = {"name": f"name-{number}"}
+            assert http.request("PATCH", f"{RUNS}/{run_id}", json=change).status_code == 200
+    other.state.service.close()
+
+    series = client.store.points.series(run_id, "loss")
+    assert series.value.tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(set(series.writer.tolist())) == 2
+    assert SERVICE_WRITER not in {series.writers[place] for place in series.writer.tolist()}
+    assert client.store.position(run_id, SERVICE_WRITER) == 6
+
+
+def test_a_store_is_one_place_however_its_path_is_spelt(client: Client) -> None:
+    rows = {"rows": [{"step": 1, "values": {"loss": 1}}]}
+    client.ask(
+        "POST",
+        RUNS,
+        headers={STORAGE_DIR_HEADER: "vision/2026"},
+        json={"project": "p", "run_id": "r"},
+        status=201,
+    )
+
+    for text in ("vision/2026", "vision/2026/", "vision%2F2026"):
+        headers = {STORAGE_DIR_HEADER: text}
+        client.ask("POST", f"{RUNS}/r/metrics", headers=headers, json=rows, status=201)
+
+    assert list(client.state.merging._runs) == [RunPlace("local", "vision/2026", "r")]
 
 
 @pytest.mark.parametrize(

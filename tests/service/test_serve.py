@@ -15,7 +15,7 @@ from quark.errors import SchemaMigrationError, SettingsError
 from quark.service.config import ServiceConfig
 from quark.service.config_sources import OPTIONS, load_config
 from quark.service.limits import GuardLimits
-from quark.service.root_folder import DEAD_AFTER_SECONDS, RootClaim, prepare_root
+from quark.service.root_folder import DEAD_AFTER_SECONDS, RootClaim, prepare_root, remember_engines
 from quark.service.serving import address_of, bind
 
 # -- configuration --------------------------------------------------------------------------------
@@ -82,7 +82,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no-truth", {"root": "/srv", "fsync": "perhaps"}, "which is no bool"),
     ("zero", {"root": "/srv", "workers": 0}, "workers is 0"),
     ("negative", {"root": "/srv", "merge_processes": -1}, "merge_processes is -1"),
+    ("negative-reads", {"root": "/srv", "read_processes": -1}, "read_processes is -1"),
     ("half-tls", {"root": "/srv", "tls_cert": "c.pem"}, "must be given together"),
+    ("retention", {"root": "/srv", "points_retention": ["team=90"]}, "needs points_url"),
+    (
+        "retention-days",
+        {"root": "/srv", "points": "clickhouse://ch/q", "points_retention": ["team=0"]},
+        "'team=0', but must be WORKSPACE=DAYS",
+    ),
     ("proxy-name", {"root": "/srv", "behind_proxy": ["proxy.local"]}, "'proxy.local'"),
     ("secret-list", {"root": "/srv", "db": ["hunter2"]}, r"db to \[redacted\]"),
     ("no-file", {"root": "/srv", "db_file": "/no/such/file"}, "cannot be read"),
@@ -175,6 +182,7 @@ def test_two_hosts_do_not_share_a_root_until_one_of_them_is_dead(config: Service
 
 def test_other_engines_than_last_time_are_refused(config: ServiceConfig) -> None:
     prepare_root(config)
+    remember_engines(config)
     moved = ServiceConfig(root=config.root, db_url="postgresql://quark:hunter2@db/quark")
 
     with pytest.raises(SettingsError, match="with db in files, and now db is in postgresql") as no:
@@ -183,11 +191,13 @@ def test_other_engines_than_last_time_are_refused(config: ServiceConfig) -> None
     assert "hunter2" not in str(no.value)
     (config.root / "service" / "service.json").unlink()  # as the message says
     prepare_root(moved)
+    remember_engines(moved)
     assert "hunter2" not in (config.root / "service" / "service.json").read_text()
 
 
 def test_a_root_of_a_newer_quark_and_one_that_is_damaged_are_refused(config: ServiceConfig) -> None:
     prepare_root(config)
+    remember_engines(config)
     memory = config.root / "service" / "service.json"
     known = jsonio.loads(memory.read_bytes())
 

@@ -6,18 +6,23 @@ import http.client
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from quark.errors import SessionStoreError
 from quark.persistence.wire import API_PREFIX
+from quark.service.ingest import RunPlace
+from quark.service.reading import PointsAsked
+from quark.service.state import ServiceState
 from quark.service.stores import StoreKey, Stores
 from quark.storage.protocols import Store
 from tests.storage.building import batch, losses, run_record
 from tests.support.processes import ServiceProcess, ask, wait_until
-from tests.support.service import service_config
+from tests.support.service import running_service, service_config
 
 SECONDS = 30
 
@@ -96,6 +101,86 @@ def test_a_request_that_was_begun_is_answered_and_then_the_port_is_closed(tmp_pa
         connection.close()
         assert service._process is not None
         assert service._process.wait(SECONDS) == 0
+
+
+def test_processes_that_hang_hold_up_the_end_for_seconds_only(tmp_path: Path) -> None:
+    """Each was waited for as long as all requests are, one after the other: two minutes."""
+    state = ServiceState(service_config(tmp_path, read_processes=2))
+    store = state.stores.get(StoreKey("team"))
+    store.append(batch(1, 400_001, run_record(), losses(2, [0.5] * 400_000)))
+    place = RunPlace("team", "", "run-1")
+    asked = PointsAsked(run_id="run-1", keys=["loss"])
+    state.start()
+    state.merging.add(place, store, final=True)
+    wait_until(lambda: not state.merging._runs, what="it is packed")
+    assert state.reading.read_elsewhere(place, store, asked)
+    children = psutil.Process().children()
+    for child in children:
+        child.suspend()
+    outcome: list[object] = []
+
+    def read() -> None:
+        try:
+            outcome.append(len(state.reading.read(place, store, asked)))
+        except SessionStoreError as error:
+            outcome.append(error)
+
+    waiting = threading.Thread(target=read)
+    waiting.start()
+    state.merging.add(place, store, final=True)
+    wait_until(lambda: any(run.is_taken for run in state.merging._runs.values()), what="packs")
+    began = time.monotonic()
+
+    state.close()
+
+    seconds = time.monotonic() - began
+    waiting.join(SECONDS)
+    assert len(children) == 2
+    assert not any(child.is_running() for child in children)
+    assert [type(one) for one in outcome] == [SessionStoreError]
+    assert seconds < 30
+
+
+def test_a_request_that_was_given_up_does_not_keep_the_process(tmp_path: Path) -> None:
+    slow = """
+import time
+from quark.storage.embedded_documents import EmbeddedDocuments
+whole = EmbeddedDocuments.get
+EmbeddedDocuments.get = lambda self, kind, name: (
+    time.sleep(25) if kind == "slow" else whole(self, kind, name)
+)
+"""
+    words = ("--shutdown-timeout-seconds", "1")
+    path = f"{API_PREFIX}/workspaces/-/documents/slow/item?name=a"
+    with ServiceProcess(tmp_path / "root", *words, prelude=slow) as service:
+        line = socket.create_connection(("127.0.0.1", service.port), timeout=SECONDS)
+        head = f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {service.key}\r\n\r\n"
+        line.sendall(head.encode())
+        assert ask(service.port, "/healthz")[0] == 200
+        threading.Event().wait(0.5)
+        began = time.monotonic()
+
+        code = service.stop(seconds=60)
+        line.close()
+
+    assert code == 0
+    assert time.monotonic() - began < 15
+
+
+def test_a_connection_that_is_made_during_a_stop_is_answered_once(tmp_path: Path) -> None:
+    with running_service(service_config(tmp_path)) as service:
+        service.stop()
+        url = httpx.URL(service.url)
+        with socket.create_connection((url.host, url.port), timeout=SECONDS) as line:
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+            answered = b""
+            while piece := line.recv(65536):
+                answered += piece
+        with socket.create_connection((url.host, url.port), timeout=5) as silent:
+            assert silent.recv(1) == b""
+
+    assert answered.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answered.lower()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

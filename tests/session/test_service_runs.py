@@ -179,7 +179,7 @@ def test_a_run_ends_by_its_deadline_without_the_service_and_tells_where_the_rest
     proxy.cut()
     artifacts.close()
 
-    assert took_seconds < 10  # finish_timeout_seconds is 2; a request would have waited 5
+    assert took_seconds < 20  # finish_timeout_seconds is 2; a request would have waited 5
     told = capsys.readouterr().err
     journal = tmp_path / ".quark" / "runs" / session.run_id / "journal"
     assert f"records of run {session.run_id} have not reached the store yet" in told

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from quark.errors import SessionStoreError
+from quark.storage.many_payloads import copy_payloads
+from quark.storage.memory import MemoryStore
 from quark.storage.protocols import Store
 
 PAYLOADS = [
@@ -139,3 +142,56 @@ def test_a_file_that_is_not_there_is_no_fault_of_the_store(store: Store, tmp_pat
 
     assert not (tmp_path / "copy").exists()
     assert list(store.blobs.digests()) == []
+
+
+def test_many_payloads_and_files_are_put_and_claimed_as_one_is(
+    store: Store, tmp_path: Path
+) -> None:
+    contents = [b"", b"same", b"same", bytes(300_000), *(b"%d" % number for number in range(120))]
+    paths = [tmp_path / str(number) for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    alone = store.blobs.put_file(paths[5])
+
+    found = store.blobs.put_all([*paths, b"in memory", b"same"])
+
+    wanted = [*contents, b"in memory", b"same"]
+    assert [one.sha256 for one in found] == [sha256(content).hexdigest() for content in wanted]
+    assert [one.md5 for one in found] == [md5(content).hexdigest() for content in wanted]
+    assert [one.size_bytes for one in found] == [len(content) for content in wanted]
+    assert found[5] == alone
+    names = {one.sha256 for one in found}
+    store.blobs.sync(names)
+    assert set(store.blobs.digests()) == names
+    for name, content in zip(names, map(bytes, wanted), strict=False):
+        with store.blobs.open(sha256(content).hexdigest()) as stream:
+            assert stream.read() == content, name
+
+    assert store.blobs.claim_all([*sorted(names), "0" * 64, "no digest", "../../etc"]) == names
+    assert store.blobs.claim_all([]) == set()
+    assert store.blobs.put_all([]) == []
+    with pytest.raises(FileNotFoundError):
+        store.blobs.put_all([paths[0], tmp_path / "missing"])
+
+
+def test_payloads_are_copied_from_one_store_into_another(store: Store) -> None:
+    other = MemoryStore()
+    small = [other.blobs.put(b"small %d" % number)[0] for number in range(40)]
+    large = other.blobs.put(random.Random(1).randbytes(400_000))[0]
+    store.blobs.put(b"small 7")
+
+    done = list(copy_payloads(other.blobs, store.blobs, [*small, large, "0" * 64]))
+    again = list(copy_payloads(other.blobs, store.blobs, [*small, large]))
+    back = list(copy_payloads(store.blobs, other.blobs, [large, small[0]]))
+
+    names = [sha256 for group in done for sha256 in group.digests]
+    assert sorted(names) == sorted([*small, large])
+    assert set(store.blobs.digests()) == set(names)
+    assert [sum(group.sent_count for group in groups) for groups in (done, again, back)] == [
+        40,
+        0,
+        0,
+    ]
+    store.close()
+    with pytest.raises(SessionStoreError):
+        store.blobs.claim_all(names)

@@ -159,7 +159,7 @@ class Sending:
         self.groups.append(list(rows))
         if len(self.groups) == 1:
             self.begun.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(60)
         elif self._error is not None:
             raise self._error
 
@@ -176,14 +176,14 @@ def inserted_meanwhile(sending: Sending, inserts: GroupedInserts, count: int) ->
 
     threads = [threading.Thread(target=insert, args=(b"%d" % n,)) for n in range(count + 1)]
     threads[0].start()
-    assert sending.begun.wait(10)
+    assert sending.begun.wait(60)
     for thread in threads[1:]:
         thread.start()
     while inserts.waiting_count < count:
         threading.Event().wait(0.001)
     sending.go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     return errors
 
 

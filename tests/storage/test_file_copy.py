@@ -108,7 +108,7 @@ def test_what_a_killed_process_was_writing_is_removed_by_the_next_put(tmp_path: 
     while_it_writes = os.listdir(incoming)
 
     child.send_signal(signal.SIGKILL)
-    child.wait(30)
+    child.wait(60)
     child.stdout.close()
     FolderBlobs(tmp_path / "blobs").put(b"2")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quark import ids, jsonio
+from quark.analyzers.outputs import current_outputs
 from quark.errors import RunNotFoundError, SchemaValidationError
 from quark.records import (
     RECORD_KINDS,
@@ -15,6 +16,7 @@ from quark.records import (
     ConsoleLineRecord,
     EventRecord,
     EvidenceRecord,
+    HealthScoreRecord,
     LayerSummaryRecord,
     RunRecord,
 )
@@ -81,6 +83,30 @@ def test_a_status_change_that_is_not_allowed_is_recorded_all_the_same(store: Sto
     store.append(batch(1, 1, record(1, "run_update", changes={"status": "running"})))
 
     assert store.records.get_run("run-1").status == "running"
+
+
+def test_changed_runs_are_those_whose_marks_are_not_known(store: Store) -> None:
+    assert store.records.changed_runs({}) == ({}, ())
+    for number in range(3):
+        create_run(store, f"run-{number}", name=f"number {number}")
+
+    marks, changed = store.records.changed_runs({})
+    assert set(marks) == {run.id for run in changed} == {"run-0", "run-1", "run-2"}
+    assert {run.id: run for run in changed} == {run.id: run for run in store.records.list_runs()}
+    assert store.records.changed_runs(marks) == (marks, ())
+
+    update = record(1, "summary_update", values={"best": 0.9})
+    store.append(batch(1, 1, update, run_id="run-1"))
+    later, changed = store.records.changed_runs(marks)
+    assert [(run.id, run.summary) for run in changed] == [("run-1", {"best": 0.9})]
+    assert {name for name in marks if later[name] != marks[name]} == {"run-1"}
+
+    store.records.delete_run("run-0")
+    store.records.delete_run("run-2")
+    create_run(store, "run-2", name="another one", time_us=START_US + 7)
+    last, changed = store.records.changed_runs(later)
+    assert set(last) == {"run-1", "run-2"}
+    assert [(run.id, run.name) for run in changed] == [("run-2", "another one")]
 
 
 def test_an_unknown_run_is_not_found(store: Store) -> None:
@@ -407,3 +433,91 @@ def test_a_run_made_again_by_its_own_writer_is_listed_once(store: Store) -> None
 
     assert len(store.records.list_runs()) == 1
     assert len(store.records.read(RunRecord, "run-1")) == 1
+
+
+# -- healths -------------------------------------------------------------------------------------
+
+
+def _analysis(seq: int, name: str, **body: Any) -> EncodedRecord:
+    return record(seq, "analysis", **{"family": "alerts", "analysis_id": name, **body})
+
+
+def _score(seq: int, score: float, analysis: str | None = None, **body: Any) -> EncodedRecord:
+    metadata = {} if analysis is None else {"analysis_id": analysis}
+    given = {"score_key": "overall", "category": "overall", "status": f"at {score:g}"}
+    return record(seq, "health_score", **{**given, "metadata": metadata, **body}, score=score)
+
+
+#: What a run's only writer wrote, batch by batch, and how well the run is doing then.
+JUDGED: dict[str, tuple[list[list[EncodedRecord]], float | None]] = {
+    "not judged": ([], None),
+    "by nobody's analysis": ([[_score(1, 41.5)]], 41.5),
+    "analysis": ([[_score(1, 70.0, "a"), _analysis(2, "a")]], 70.0),
+    "not closed": ([[_score(1, 70.0, "a")]], None),
+    "closed later": ([[_score(1, 70.0, "a")], [record(2)], [_analysis(3, "a")]], 70.0),
+    "replaced": (
+        [[_score(1, 70.0, "a"), _analysis(2, "a")], [_score(3, 20.0, "b"), _analysis(4, "b")]],
+        20.0,
+    ),
+    "replaced by silence": ([[_score(1, 70.0, "a"), _analysis(2, "a")], [_analysis(3, "b")]], None),
+    "kept beside": (
+        [
+            [_score(1, 70.0, "a"), _analysis(2, "a")],
+            [_analysis(3, "b", replaces_existing=False)],
+        ],
+        70.0,
+    ),
+    "replaced, but of another family": (
+        [[_score(1, 70.0, "a"), _analysis(2, "a"), _analysis(3, "p", family="phases")]],
+        70.0,
+    ),
+    "one side alone": ([[_score(1, 10.0, score_key="data")]], None),
+    "the second attempt is unfinished": (
+        [[_score(1, 70.0, "a"), _analysis(2, "a")], [_score(3, 5.0, "b")]],
+        70.0,
+    ),
+}
+
+
+def test_healths_are_what_reading_run_by_run_tells(store: Store) -> None:
+    for run_id, (batches, _) in JUDGED.items():
+        create_run(store, run_id)
+        for content in batches:
+            part = batch(content[0].seq, content[-1].seq, *content, run_id=run_id)
+            store.append(part)
+            store.append(part)  # delivered again
+
+    found = store.records.healths()
+
+    expected = {run_id: score for run_id, (_, score) in JUDGED.items() if score is not None}
+    assert {run_id: health.score for run_id, health in found.items()} == expected
+    assert found["analysis"].status == "at 70"
+    for run_id in JUDGED:
+        one_by_one = current_outputs(
+            store, run_id, HealthScoreRecord, "alerts", {"score_key": "overall"}
+        )
+        assert (one_by_one[-1].score if one_by_one else None) == expected.get(run_id)
+
+
+def test_a_run_that_is_begun_again_is_not_as_well_as_the_one_before(store: Store) -> None:
+    assert store.records.healths() == {}
+    create_run(store)
+    store.append(batch(1, 2, _score(1, 70.0, "a"), _analysis(2, "a")))
+    assert store.records.healths() == {"run-1": (70.0, "at 70")}
+
+    store.records.delete_run("run-1")
+    assert store.records.healths() == {}
+    create_run(store)
+    assert store.records.healths() == {}
+    store.append(batch(1, 1, _score(1, 30.0)))
+    assert store.records.healths() == {"run-1": (30.0, "at 30")}
+
+
+@pytest.mark.parametrize("score", ["NaN", "Infinity"])
+def test_a_health_that_is_no_number_is_told_as_it_is(store: Store, score: str) -> None:
+    create_run(store)
+    store.append(batch(1, 1, _score(1, float(score))))
+
+    (health,) = store.records.healths().values()
+
+    assert str(health.score) == str(float(score))

@@ -199,6 +199,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "run_dir": lambda store: store.run_dir("run-1"),
     "get_run": lambda store: store.records.get_run("run-1"),
     "list_runs": lambda store: store.records.list_runs(),
+    "healths": lambda store: store.records.healths(),
     "list_projects": lambda store: store.records.list_projects(),
     "delete_run": lambda store: store.records.delete_run("run-1"),
     "read": lambda store: store.records.read(EventRecord, "run-1"),

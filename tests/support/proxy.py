@@ -208,6 +208,9 @@ class Proxy:
             except OSError:
                 self._end(connection, "rst")
                 return
+            if connection not in self._connections:  # cut while the other side was opened
+                connection.service.transport.abort()
+                return
             ways = (
                 self._pump(connection, "request", reader, connection.service),
                 self._pump(connection, "response", back, writer),

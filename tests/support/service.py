@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
@@ -27,6 +27,7 @@ class RunningService:
 
     url: str
     key: str | None
+    stop: Callable[[], None] = lambda: None  # begin to stop, as the first signal does
 
     def store(self, storage_dir: str | None = None) -> HttpStore:
         """Return a store of its own, empty unless ``storage_dir`` names one that is not."""
@@ -37,12 +38,16 @@ class RunningService:
 @contextlib.contextmanager
 def running_service(config: ServiceConfig) -> Iterator[RunningService]:
     """Serve until the block ends, on the port that ``config`` names; 0 takes a free one."""
-    app = create_app(config)
+    # A child that hangs is ended before the test gives up.
+    seconds = min(config.shutdown_timeout_seconds, 5.0)
+    app = create_app(replace(config, shutdown_timeout_seconds=seconds))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             host=config.host,
             port=config.port,
+            ssl_certfile=config.tls_cert,
+            ssl_keyfile=config.tls_key,
             **{**uvicorn_options(config), "timeout_graceful_shutdown": 10},
         )
     )
@@ -54,10 +59,14 @@ def running_service(config: ServiceConfig) -> Iterator[RunningService]:
         pause.wait(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield RunningService(f"http://{config.host}:{port}", first_key(app))
+        scheme = "http" if config.tls_cert is None else "https"
+        yield RunningService(
+            f"{scheme}://{config.host}:{port}", first_key(app), app.state.service.begin_to_stop
+        )
     finally:
+        app.state.service.begin_to_stop()  # as a signal does: nobody waits for changes any more
         server.should_exit = True
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive(), "the service did not stop"
 
 

@@ -151,7 +151,7 @@ def test_hyperband_ends_what_falls_behind_while_it_runs(tmp_path: Path) -> None:
         for step in range(10):
             session.log_row({"loss": base / (step + 1)}, step)
             if step == 4 and trial.values["a"] == 3:
-                assert trial.stopping.wait(10)
+                assert trial.stopping.wait(60)
             try:
                 trial.check()
             except TrainingStoppedError as error:
@@ -192,7 +192,7 @@ def test_a_paused_sweep_gives_nothing_away_until_it_is_resumed(tmp_path: Path) -
         assert sweep.trials() == []
 
         sweep.resume()
-        agent.join(30)
+        agent.join(60)
 
         assert [trial.state for trial in sweep.trials()] == ["completed", "completed"]
         lease.release()
@@ -207,7 +207,7 @@ def test_a_cancelled_sweep_ends_its_trials_and_a_stopped_one_lets_them_go_on(
 
     def cancelling(trial: RunningTrial) -> int:
         Sweep.load(trial.sweep.id, trial.sweep.settings).cancel()
-        assert trial.stopping.wait(10)
+        assert trial.stopping.wait(60)
         trial.check()
         return 0
 

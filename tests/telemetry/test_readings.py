@@ -144,20 +144,20 @@ def test_all_share_one_thread_which_ends_with_the_last() -> None:
     before = telemetry_threads()
     readings.subscribe(first.subscription)
     readings.subscribe(second.subscription)
-    assert first.got_one.wait(10)
-    assert second.got_one.wait(10)
+    assert first.got_one.wait(60)
+    assert second.got_one.wait(60)
     assert len(telemetry_threads()) - len(before) == 1
 
     readings.unsubscribe(first.subscription)
     second.got_one.clear()
-    assert second.got_one.wait(10)
+    assert second.got_one.wait(60)
     readings.unsubscribe(second.subscription)
     readings.unsubscribe(second.subscription)
 
     assert telemetry_threads() == before
     readings.subscribe(first.subscription)  # and begins again
     first.got_one.clear()
-    assert first.got_one.wait(10)
+    assert first.got_one.wait(60)
     readings.unsubscribe(first.subscription)
 
 

@@ -442,7 +442,7 @@ def test_two_on_this_machine_share_a_thread_also_where_a_run_ends_first(tmp_path
         assert telemetry_threads() == ["quark-telemetry"]
     (thread,) = (thread for thread in threading.enumerate() if thread.name == "quark-telemetry")
     READINGS.refresh_soon()  # finds that the run of the one that nobody closed is over
-    thread.join(10)
+    thread.join(60)
     assert telemetry_threads() == []
     with pytest.raises(WriterClosedError):
         second.start_step(1)

@@ -112,7 +112,7 @@ class ApiFile:
 
     def delete(self) -> None:
         """Remove the file from the run."""
-        self._path.unlink(missing_ok=True)
+        self._files.remove(self._name)
 
     def __getattr__(self, name: str) -> Any:
         raise refuse_attribute("Api file", name)

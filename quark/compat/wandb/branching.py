@@ -13,7 +13,7 @@ from quark.compat.wandb.reading import reading
 from quark.errors import RunNotFoundError
 from quark.pipeline.recovery import find_journals
 from quark.records import RunRecord, RunStatus
-from quark.session.places import local_root
+from quark.session.places import is_remote, local_root
 from quark.storage.model import RunQuery
 
 if TYPE_CHECKING:
@@ -93,9 +93,17 @@ def _known(where: QuarkSettings, project: str) -> Iterator[RunRecord]:
     """
     from quark.session.branching import is_archived
 
-    with reading(where) as store:
-        listed = store.records.list_runs(RunQuery(project=project))
-    yield from itertools.islice((run for run in listed if not is_archived(run)), 1)
+    if not is_remote(where):
+        own = None
+    elif where.mode == "offline":
+        own = set()
+    else:  # of a team's runs those that were written here, as W&B remembers a run in its folder
+        own = {folder.name for folder in (local_root(where) / "runs").glob("*")}
+    if own is None or own:
+        with reading(where) as store:
+            listed = store.records.list_runs(RunQuery(project=project))
+        known = (run for run in listed if own is None or run.id in own)
+        yield from itertools.islice((run for run in known if not is_archived(run)), 1)
     if where.mode == "offline":
         for journal in find_journals(local_root(where)):
             with reading(where, journal.parent.name) as store, suppress(RunNotFoundError):

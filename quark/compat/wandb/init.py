@@ -230,6 +230,7 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
         from quark.compat.wandb.branching import last_unfinished
 
         run_id = last_unfinished(where, project)
+    resumes = wanted.resume in ("allow", "must", "auto")
     resume: Resume = wanted.resume if wanted.resume in ("never", "must") else "allow"
     try:
         request = RunRequest(
@@ -244,7 +245,8 @@ def _stored_run(wanted: Settings, where: QuarkSettings, values: Mapping[str, Any
             notes=wanted.run_notes,
             group=wanted.run_group,
             job_type=wanted.run_job_type,
-            shared=wanted.mode == "shared" or wanted.resume in ("allow", "must", "auto"),
+            shared=wanted.mode == "shared" or resumes,
+            takes_over=wanted.mode != "shared" and resumes,
             owner=_ends_the_run(wanted),
             metadata=launch_metadata(wanted),
             read_git=not wanted.disable_git,
@@ -285,7 +287,7 @@ def _sampled(where: QuarkSettings) -> QuarkSettings:
 
 
 def _resumed_run(session: TrainingSession, wanted: Settings, values: Mapping[str, Any]) -> Run:
-    if session.joined and wanted.mode != "shared":
+    if session.joined and wanted.mode != "shared" and not session.handle.owner:
         term.termwarn(
             f"run {session.run_id} is still open in another process. Both log into it now; the "
             "other one ends it."

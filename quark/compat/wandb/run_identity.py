@@ -13,6 +13,7 @@ from quark.compat.wandb.disabled import NullSession
 from quark.compat.wandb.errors import UsageError
 from quark.compat.wandb.log import RowLog
 from quark.compat.wandb.logged_media import MediaRow, Storable, Take, Way
+from quark.compat.wandb.reading import reading
 from quark.compat.wandb.run_place import FILES, place_of
 from quark.compat.wandb.settings import Settings, check_tags, check_text
 from quark.compat.wandb.summary import Summary
@@ -324,9 +325,8 @@ class RunIdentity(RowLog):
         self._session.update_summary(with_json_numbers(values), step=row)
 
     def _append_at(self, row: dict[str, Any], step: int, time_us: int) -> int:
-        if isinstance(self._session, NullSession):
-            return 0
-        return self._session.handle.log_row(row, step, time_us)
+        at = self._session
+        return 0 if isinstance(at, NullSession) else at.handle.log_row(row, step, time_us)
 
     def _clock_values(self) -> dict[str, Any]:
         if self._closed_row is None:
@@ -347,7 +347,7 @@ class RunIdentity(RowLog):
         from quark.compat.wandb.summary_reading import earlier_rows  # numpy: seldom needed
 
         try:
-            with session.reading() as store:
+            with reading(session.handle.settings, self.id) as store:
                 return earlier_rows(store, self.id, key, self._closed_row)
         except SessionStoreError:
             return Aggregate()  # a store that does not answer does not stop the training
@@ -394,7 +394,7 @@ class RunIdentity(RowLog):
         from quark.compat.wandb.summary_reading import joint_summary  # numpy: seldom needed
 
         try:
-            with session.reading() as store:
+            with reading(session.handle.settings, self.id) as store:
                 return joint_summary(store, self.id, session.handle.settings)
         except SessionStoreError:
             return {}  # said when the session ends

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from quark.clock import SYSTEM_CLOCK
-from quark.hooks.allowance import Allowance
+from quark.hooks.allowance import Allowance, own_seconds
 from quark.hooks.config import HookEngineConfig
 from quark.hooks.emitted import emit
 from quark.hooks.engine import HookEngine
@@ -30,9 +30,12 @@ BINS = 64
 #: Of larger tensors evenly spaced runs of elements are counted.
 MAX_SAMPLE = 4_096
 #: Summaries come beside W&B's histograms, and must not make watching expensive: passes are summed
-#: up as long as that has taken no more than this and this share of the time.
+#: up as long as that has taken no more than this and this share of the time. The first ones always
+#: are: what a rule needs of a training of seconds must not hang on how long the very first took,
+#: which loads what measuring needs.
 FREE_SECONDS = 0.01
 SUMMARY_SHARE = 0.01
+SURE_SUMMARIES = 3
 _PREFIXES = {"value": "parameters/", "gradient": "gradients/"}
 
 
@@ -64,6 +67,7 @@ class WatchedModel:
         self._backwards = 0
         self._values_due = False
         self._summed_up = False  # whether this pass is
+        self._summaries = 0  # backward passes that were summed up, or are
         self._allowance = Allowance(share=SUMMARY_SHARE, free_seconds=FREE_SECONDS)
         self._engine = HookEngine(session, model, config=HookEngineConfig())
         self._sampler = ParameterSampler(model, max_sample=MAX_SAMPLE)
@@ -118,8 +122,9 @@ class WatchedModel:
 
     def _arm(self) -> None:
         """Have the layers of the next pass looked at."""
-        self._summed_up = self._allowance.is_left()
+        self._summed_up = self._summaries < SURE_SUMMARIES or self._allowance.is_left()
         if self._summed_up:
+            self._summaries += 1
             self._engine.begin_step(self._run.step)
 
     def _take(self, *, values: bool, gradients: bool, summed_up: bool) -> None:
@@ -127,9 +132,9 @@ class WatchedModel:
         row = self._run.step
         self._run._await(_SampledPass(self, self._sampler.take(kinds), row))
         if summed_up:
-            start = SYSTEM_CLOCK.monotonic()
+            start = own_seconds()
             self._run._await(_MeasuredPass(self, self._reader.take(statistics=kinds), row))
-            self._allowance.spend(SYSTEM_CLOCK.monotonic() - start)
+            self._allowance.spend(own_seconds() - start)
 
     def _guard(self, work: Callable[[], None]) -> None:
         handle, start = self._session.handle, SYSTEM_CLOCK.monotonic()
@@ -158,11 +163,11 @@ class WatchedModel:
 
     def keep_summaries(self, taken: TakenParameters, row: int, time_us: int) -> None:
         """Keep what was measured as summaries."""
-        start = SYSTEM_CLOCK.monotonic()
+        start = own_seconds()
         with taken.reading() as readings:
             rows = [summary_row(reading, {}) for reading in readings]
         self._emit(ParameterSummaryRecord, rows, row, time_us)
-        self._allowance.spend(SYSTEM_CLOCK.monotonic() - start)
+        self._allowance.spend(own_seconds() - start)
 
     def _emit(self, kind: type[Record], rows: list[dict[str, Any]], row: int, time_us: int) -> None:
         emit(self._session.handle, kind, rows, step=row, epoch=None, time_us=time_us)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from quark.errors import SessionStoreError
 from quark.settings import environment_snapshot
@@ -36,18 +35,17 @@ def restore_database(url: str, source: Path) -> None:
 
 
 def _run(program: str, url: str, options: list[str]) -> None:
-    parts = urlsplit(url)
-    place = {
-        "--host": dict(parse_qsl(parts.query)).get("host") or parts.hostname,
-        "--port": str(parts.port) if parts.port else None,
-        "--username": unquote(parts.username) if parts.username else None,
-        "--dbname": unquote(parts.path.lstrip("/")) or None,
-    }
-    command = [_found(program), "--no-password"]
-    command += [f"{name}={value}" for name, value in place.items() if value]
+    from psycopg.conninfo import make_conninfo  # only where there is a database
+
+    from quark.storage.postgres.connection import parse_url
+
+    parameters, _ = parse_url(url)
+    password = parameters.pop("password", None)
+    # All that the URL says holds here, too: how to encrypt, whom to trust, several hosts.
+    command = [_found(program), "--no-password", f"--dbname={make_conninfo('', **parameters)}"]
     variables = environment_snapshot()
-    if parts.password:  # not in the arguments, which every user of the machine can see
-        variables["PGPASSWORD"] = unquote(parts.password)
+    if password:  # not in the arguments, which every user of the machine can see
+        variables["PGPASSWORD"] = str(password)
     ended = subprocess.run(
         [*command, *options],
         env=variables,
@@ -57,7 +55,8 @@ def _run(program: str, url: str, options: list[str]) -> None:
         check=False,
     )
     if ended.returncode:
-        said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+        lines = ended.stderr.decode("utf-8", "replace").splitlines()
+        said = [line for line in lines if line.strip() and not line[0].isspace()]  # no hints
         raise SessionStoreError(f"{program} failed: {said[-1] if said else ended.returncode}.")
 
 

@@ -17,10 +17,13 @@ from typing import NamedTuple
 from quark.errors import DamagedFileError
 from quark.storage.embedded_records import DELETING_PREFIX
 from quark.storage.file_copy import copy_file, digest_file
+from quark.storage.layout import STORE_FOLDER
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-#: Folders of what is only on its way, or only says that a process lives.
-_PASSING = frozenset({"incoming", "incoming-parts", "staging", "sweeps", "journal"})
+#: Folders of what is only on its way, or only says that a process lives, by what they lie in.
+#: Elsewhere these are names like others: of a workspace, of a store below one, of a run.
+_PASSING_BELOW_ROOT = (("incoming-parts",), ("service", "processes"))
+_PASSING_IN_STORE = frozenset({"staging", "sweeps"})
 #: SQLite's files beside a database; a backup of the database holds what is in them.
 _BESIDE = ("-wal", "-shm", "-journal")
 _LOCKS = (".lock", ".pid", ".sock")
@@ -144,13 +147,25 @@ def _linked(older: Path, copy: Path, size_bytes: int) -> bool:
     return True
 
 
+def _passes(place: tuple[str, ...]) -> bool:
+    """Say whether a folder, by the names from the root on, is none that has to be kept."""
+    if place in _PASSING_BELOW_ROOT or place[-1].startswith(DELETING_PREFIX):
+        return True
+    if STORE_FOLDER not in place:
+        return False
+    in_store = place[place.index(STORE_FOLDER) + 1 :]  # no name before it begins with a dot
+    match in_store:
+        case ("blobs", "incoming") | ("runs", _, "journal"):
+            return True
+        case (name,):
+            return name in _PASSING_IN_STORE
+    return False
+
+
 def _files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in _PASSING and not name.startswith(DELETING_PREFIX)
-        )
+        place = Path(folder).relative_to(root).parts
+        folders[:] = sorted(name for name in folders if not _passes((*place, name)))
         for name in sorted(names):
             path = Path(folder, name)
             if path.is_file() and not path.is_symlink():

@@ -13,7 +13,6 @@ from quark import jsonio
 from quark.errors import AuthenticationError, QuarkError
 from quark.persistence.wire import (
     JSON_TYPE,
-    REQUEST_ID_HEADER,
     VERSION_HEADER,
     WIRE_VERSION,
     error_body,
@@ -55,7 +54,7 @@ def install_answers(app: FastAPI) -> None:
     app.add_exception_handler(QuarkError, _of_quark)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(Exception, _of_fault)
+    app.add_exception_handler(Exception, answer_fault)
 
 
 async def _of_quark(request: Request, error: Exception) -> Response:
@@ -76,14 +75,14 @@ async def _of_http(request: Request, error: Exception) -> Response:
     return answer(status, kind, f"{error.detail}.", dict(error.headers or {}))
 
 
-async def _of_fault(request: Request, error: Exception) -> Response:
+async def answer_fault(request: Request, error: Exception) -> Response:
     """Say that it is our fault; what it is stands in the log, not here."""
     request_id = request.scope.get("quark.request_id", "unknown")
     message = (
         "The service has a fault. Ask who runs it to look into its log for the request "
         f"{request_id}."
     )
-    return answer(500, "SessionStoreError", message, {REQUEST_ID_HEADER: request_id})
+    return answer(500, "SessionStoreError", message)
 
 
 def _faults(errors: Iterable[dict[str, Any]]) -> str:

@@ -21,6 +21,10 @@ from quark.service.limits import GuardLimits, SlowBodyError
 
 #: The other side may have much more to send; nobody wants to read it.
 _CLOSE = {"Connection": "close"}
+#: What may come without a user key: nothing that is public needs a body.
+_STRANGERS_BYTES = 4096
+#: Their bodies are one JSON value each, and may be large.
+_DOCUMENTS = "/documents"
 
 
 class BodyGuard:
@@ -56,7 +60,10 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         caller = scope.get(CALLER)
-        body = _Body(self._being_read, "" if caller is None else caller.key_id)
+        if caller is None:
+            body = _Body(self._being_read, "", min(_STRANGERS_BYTES, self._max_body_bytes))
+        else:
+            body = _Body(self._being_read, caller.key_id, self._max_body_bytes)
         try:
             await self._pass_on(body, scope, receive, send)
         finally:
@@ -64,11 +71,15 @@ class BodyGuard:
 
     async def _pass_on(self, counted: _Body, scope: Scope, receive: Receive, send: Send) -> None:
         content_type, declared_bytes = _described(scope)
-        if declared_bytes > self._max_body_bytes:
-            await self._refuse(self._too_large(), scope, receive, send)
+        is_json = b"json" in content_type
+        limit_bytes = counted.max_bytes
+        if is_json and not scope["path"].endswith(_DOCUMENTS):
+            limit_bytes = min(limit_bytes, self._limits.max_json_bytes)
+        if declared_bytes > limit_bytes:
+            await self._refuse(_too_large(limit_bytes), scope, receive, send)
             return
-        guarded = self._guarded(receive, counted)
-        if b"json" in content_type:
+        guarded = self._guarded(receive, counted, limit_bytes)
+        if is_json:
             try:
                 body = await _whole(guarded)
             except QuarkError as error:
@@ -88,7 +99,7 @@ class BodyGuard:
             guarded = _replaying(body, receive)
         await self._app(scope, guarded, send)
 
-    def _guarded(self, receive: Receive, counted: _Body) -> Receive:
+    def _guarded(self, receive: Receive, counted: _Body, limit_bytes: int) -> Receive:
         began = self._clock.monotonic()
         done = False
 
@@ -110,18 +121,12 @@ class BodyGuard:
                     "Send less at once, or over a better line."
                 ) from None
             counted.add(len(message.get("body", b"")))
-            if counted.size_bytes > self._max_body_bytes:
-                raise self._too_large()
+            if counted.size_bytes > limit_bytes:
+                raise _too_large(limit_bytes)
             done = message["type"] != "http.request" or not message.get("more_body", False)
             return message
 
         return next_message
-
-    def _too_large(self) -> BodyTooLargeError:
-        return BodyTooLargeError(
-            f"The body is larger than {self._max_body_bytes} bytes, which is all that this "
-            "service takes at once. Send less in one request."
-        )
 
     async def _refuse(self, error: QuarkError, scope: Scope, receive: Receive, send: Send) -> None:
         response = refusal(error)
@@ -132,9 +137,10 @@ class BodyGuard:
 class _Body:
     """What was read so far of one request's body."""
 
-    def __init__(self, being_read: BodyBytes, key_id: str) -> None:
+    def __init__(self, being_read: BodyBytes, key_id: str, max_bytes: int) -> None:
         self._being_read = being_read
         self._key_id = key_id
+        self.max_bytes = max_bytes
         self.size_bytes = 0
 
     def add(self, size_bytes: int) -> None:
@@ -143,6 +149,13 @@ class _Body:
 
     def forget(self) -> None:
         self._being_read.remove(self._key_id, self.size_bytes)
+
+
+def _too_large(max_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(
+        f"The body is larger than {max_bytes} bytes, which is all that this service takes at once. "
+        "Send less in one request."
+    )
 
 
 def _described(scope: Scope) -> tuple[bytes, int]:

@@ -6,6 +6,7 @@ that nothing of a stranger's request is read but its headers.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from quark.clock import Clock
 from quark.errors import AuthenticationError, PermissionDeniedError, QuarkError
 from quark.service.guards.answers import answer, refusal
+from quark.service.guards.page_requests import is_page, is_view, session_text
 from quark.service.identity.authentication import KeyRefusedError
 from quark.service.identity.engine import Identity
 from quark.service.identity.model import Actor, Caller
@@ -23,12 +25,16 @@ from quark.service.rates import TokenBuckets
 
 #: Where the caller is found in a request's scope behind the door.
 CALLER = "quark.caller"
+#: Set in the scope of a request that was let in by a session's cookie.
+BY_COOKIE = "quark.by_cookie"
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
 
 _NO_KEY = (
     "No user key was given. Set QUARK_USER_KEY, or send the header 'Authorization: Bearer qk_…'."
 )
+_NOT_SIGNED_IN = "Nobody is signed in here. Sign in with a user key."
+_SESSION_OVER = "The session is over. Sign in again with a user key."
 
 
 class Door:
@@ -55,7 +61,8 @@ class Door:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope.get("path") in self._public_paths:
+        is_public = scope.get("path") in self._public_paths or is_page(scope)
+        if scope["type"] == "lifespan" or is_public:
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -78,9 +85,13 @@ class Door:
         await self._app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:
-        text = bearer_text(scope)
+        by_cookie = is_view(scope) and not any(
+            name == b"authorization" for name, _ in scope["headers"]
+        )
+        text = session_text(scope) if by_cookie else bearer_text(scope)
         if text is None:
-            raise AuthenticationError(_NO_KEY)
+            raise AuthenticationError(_NOT_SIGNED_IN if by_cookie else _NO_KEY)
+        scope[BY_COOKIE] = by_cookie
         identity = self._identity()
         caller = identity.remembered(text)
         if caller is not None:
@@ -93,8 +104,12 @@ class Door:
         try:
             return await run_in_threadpool(identity.authenticate, text)
         except AuthenticationError as error:
-            self._failures.take(network)
+            is_over = by_cookie and isinstance(error, KeyRefusedError)
+            if not is_over:  # pages that stayed open overnight are not somebody who guesses
+                self._failures.take(network)
             await run_in_threadpool(_note_refusal, identity, scope, error)
+            if by_cookie:
+                raise AuthenticationError(_SESSION_OVER) from error
             raise
 
 
@@ -158,5 +173,17 @@ def _what(scope: Scope) -> dict[str, str]:
 
 
 def _network(address: str) -> str:
-    """Return what one client may choose addresses in: IPv6 hands out 2^64 of them."""
-    return ":".join(address.split(":")[:4]) if address.count(":") > 1 else address
+    """Return what one client may choose addresses in: IPv6 hands out 2^64 of them.
+
+    >>> _network("2001:db8::1"), _network("2001:0db8:0:0:1::2"), _network("::ffff:192.0.2.1")
+    ('2001:db8::/64', '2001:db8::/64', '192.0.2.1')
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address  # such as a unix socket's
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))

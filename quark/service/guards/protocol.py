@@ -16,6 +16,8 @@ from quark.service.config import ServiceConfig
 
 #: How long a connection may lie idle; a shipper comes back much sooner.
 KEEP_ALIVE_SECONDS = 60
+#: How long a connection that was made while the service stops may be silent.
+_STOPPING_SECONDS = 1.0
 
 
 class GuardedHttp(HttpToolsProtocol):
@@ -38,6 +40,13 @@ class GuardedHttp(HttpToolsProtocol):
         self._writing_goes_on()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        is_idle = self.cycle is None or self.cycle.response_complete
+        super().shutdown()
+        if is_idle and self.scheme == "https":
+            # TLS would wait half a minute for a good-bye that idle clients do not send.
+            self.transport.abort()
+
     def data_received(self, data: bytes) -> None:
         self._header_bytes += len(data)
         super().data_received(data)
@@ -51,6 +60,10 @@ class GuardedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._headers_are_there()
         super().on_headers_complete()
+        if self._is_stopping() and self.cycle is not None:
+            # uvicorn says good-bye to the connections that it knows when it stops; on one that
+            # was just being made, a client could go on asking until the deadline.
+            self.cycle.keep_alive = False
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -66,9 +79,14 @@ class GuardedHttp(HttpToolsProtocol):
     def _wait_for_headers(self) -> None:
         self._header_bytes = 0
         if self._header_timer is None:
-            self._header_timer = self.loop.call_later(
-                self.header_timeout_seconds, self._no_headers_came
-            )
+            seconds = self.header_timeout_seconds
+            if self._is_stopping():
+                seconds = min(seconds, _STOPPING_SECONDS)
+            self._header_timer = self.loop.call_later(seconds, self._no_headers_came)
+
+    def _is_stopping(self) -> bool:
+        service = getattr(getattr(self.config.app, "state", None), "service", None)
+        return service is not None and service.stopping.is_set()
 
     def _no_headers_came(self) -> None:
         self._header_timer = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, routing
@@ -41,7 +41,7 @@ class RequestLog:
         *,
         log: Callable[[], JsonLog],
         clock: Clock,
-        templates: Callable[[], dict[object, str]],
+        templates: Callable[[], Mapping[object, str]],
     ) -> None:
         self._app = app
         self._log = log

@@ -166,6 +166,7 @@ class Authentication:
                 "Use another one.",
                 key,
             )
+        self._check_beginning(key)
         user = self._directory.user(key.user)
         if user.disabled:
             raise KeyRefusedError(
@@ -184,9 +185,24 @@ class Authentication:
             workspace=key.workspace,
             role=role,
             scope=scope,
-            service_admin=user.service_admin,
+            service_admin=user.service_admin and key.may_rule_service,
+            may_rule_service=key.may_rule_service,
             expires_us=key.expires_us,
         )
+
+    def _check_beginning(self, key: UserKey) -> None:
+        """Refuse a session if the key that began it is: whoever revokes one that leaked means what
+        was begun with it, too, also while that is being revoked."""
+        began = key
+        while began.session_of is not None:
+            found = self._documents.get(KEY_KIND, began.session_of)
+            if found is None or found.body["revoked_us"] is not None:
+                raise KeyRefusedError(
+                    f"The user key {began.session_of} that began the session {key.key_id} was "
+                    "revoked. Sign in with another one.",
+                    key,
+                )
+            began = user_key(found)
 
     def _has_expired(self, caller: Caller) -> bool:
         return caller.expires_us is not None and caller.expires_us <= self._clock.time_us()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from quark.clock import Clock, format_timestamp
@@ -49,11 +50,16 @@ class KeyRing:
         by: Actor,
         label: str = "",
         expires_us: int | None = None,
+        may_rule_service: bool = True,
+        session_of: str | None = None,
     ) -> IssuedKey:
         """Make a key. Its text is in the answer, and nowhere else.
 
         Args:
             expires_us: From when on it is refused, in microseconds since the epoch; None: never.
+            may_rule_service: Whether it is worth all that its user is, where that is a service
+                administrator; else it is one of an admin of the workspace.
+            session_of: The key whose session it is for: it is refused as soon as that one is.
 
         Raises:
             DocumentConflictError: The user is disabled.
@@ -77,6 +83,8 @@ class KeyRing:
             created_us=now_us,
             label=label,
             expires_us=expires_us,
+            may_rule_service=may_rule_service,
+            session_of=session_of,
         )
 
         def plan() -> Plan:
@@ -90,7 +98,9 @@ class KeyRing:
                 "expires_us": expires_us,
                 "revoked_us": None,
                 "last_used_us": None,
+                "may_rule_service": may_rule_service,
                 "secret": hashed(text.secret),
+                **({"session_of": session_of} if session_of else {}),
             }
             return Plan(
                 changes=(DocumentChange(KEY_KIND, text.key_id, body, NEW),),
@@ -101,6 +111,7 @@ class KeyRing:
                     "user": user,
                     "scope": scope.value,
                     "expires_us": expires_us,
+                    **({"label": label} if label else {}),
                 },
             )
 
@@ -146,6 +157,25 @@ class KeyRing:
 
         self._changes.carry_out(by, plan)
         return self.get(key_id)
+
+    def remove(self, key_ids: Sequence[str], *, workspace: str, by: Actor) -> None:
+        """Forget keys that are of no use any more; nothing happens to those that are gone."""
+
+        def plan() -> Plan | None:
+            found = [self._documents.get(KEY_KIND, key_id) for key_id in key_ids]
+            gone = [document for document in found if document is not None]
+            if not gone:
+                return None
+            return Plan(
+                changes=tuple(
+                    DocumentChange(KEY_KIND, each.name, None, each.revision) for each in gone
+                ),
+                action="key.remove",
+                workspace=workspace,
+                detail={"key_ids": [each.name for each in gone]},
+            )
+
+        self._changes.carry_out(by, plan)
 
     def note_use(self, key_id: str, at_us: int) -> None:
         """Note when a key was last used. Nothing follows if somebody else changes it just now."""

@@ -81,7 +81,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserKey:
-    """What is known of a key: all but its secret. Times are microseconds since the epoch."""
+    """What is known of a key: all but its secret. Times are microseconds since the epoch.
+
+    ``may_rule_service``: False if an admin of the workspace alone has issued it, who must not come
+    to rule the service by a key in the name of somebody who does, or will. ``session_of``: the key
+    that was shown to begin the session whose key this is; it ends with that one.
+    """
 
     key_id: str
     user: str
@@ -92,6 +97,8 @@ class UserKey:
     expires_us: int | None = None
     revoked_us: int | None = None
     last_used_us: int | None = None
+    may_rule_service: bool = True
+    session_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +119,7 @@ class Caller:
     role: Role
     scope: Scope
     service_admin: bool = False
+    may_rule_service: bool = True
     expires_us: int | None = None
 
     @property

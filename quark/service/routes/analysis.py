@@ -39,7 +39,7 @@ _Step = Annotated[
 _Limit = Annotated[int, Query(ge=0, le=10_000, description="How many at most.")]
 _JobId = Annotated[str, Path(max_length=64, examples=["job_4k2j9x0a7bqc"])]
 #: What a job's document has and nobody needs to see.
-_INNER = frozenset({"run_state", "until_us"})
+_INNER = frozenset({"run_state", "until_us", "read_us"})
 _BEGUN: dict[int | str, dict[str, Any]] = {
     200: {"description": "It was begun before, and nothing has changed since."},
 }
@@ -187,6 +187,7 @@ async def compare_runs(
             Job(kind=COMPARISONS, name=name, place=place, store=access.store, task=task)
         )
     found = await _ended(request, state, jobs, COMPARISONS, name, place, wait_seconds)
+    await run_in_threadpool(jobs.note_read, found)
     return json_answer(_shown(found), status=202 if found["state"] in ACTIVE or is_new else 200)
 
 
@@ -200,6 +201,7 @@ async def get_comparison(
     body = await run_in_threadpool(_job, jobs, COMPARISONS, job_id)
     place = RunPlace(access.workspace, access.storage_dir, body["primary"])
     found = await _ended(request, state, jobs, COMPARISONS, job_id, place, wait_seconds)
+    await run_in_threadpool(jobs.note_read, found)
     return json_answer(_shown(found))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from quark.service.documents import apply_once
+from quark.persistence.wire import JSON_TYPE
+from quark.service.documents import apply_once, write_listed
 from quark.service.models import ChangedDocumentsOut, DocumentOut, DocumentsOut
 from quark.service.models_writing import Sent
 from quark.service.routes.asked import Reader, Writer
@@ -15,6 +19,10 @@ from quark.service.routes.records import json_answer
 from quark.storage.documents import DocumentChange
 
 router = APIRouter(tags=["documents"])
+
+#: A list up to this size is answered from memory, a longer one from a file.
+_SPOOL_BYTES = 4 << 20
+_PIECE_BYTES = 256 << 10
 
 Kind = Annotated[
     str,
@@ -64,7 +72,24 @@ def list_documents(
     ] = 0,
 ) -> Response:
     """Return the documents whose names begin with ``prefix``, by name."""
-    return json_answer({"documents": access.store.documents.list(kind, prefix, after=after)})
+    listing = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - whoever sends it closes it
+    try:
+        size_bytes = write_listed(access.store.documents, kind, prefix, after, listing)
+        listing.seek(0)
+        if size_bytes <= _SPOOL_BYTES:
+            with listing:
+                return Response(listing.read(), media_type=JSON_TYPE)
+    except BaseException:
+        listing.close()
+        raise
+    length = {"Content-Length": str(size_bytes)}
+    return StreamingResponse(_pieces(listing), headers=length, media_type=JSON_TYPE)
+
+
+def _pieces(listing: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    with listing:
+        while piece := listing.read(_PIECE_BYTES):
+            yield piece
 
 
 @router.get("/documents/{kind}/item", summary="Read a document", response_model=DocumentOut)

@@ -157,7 +157,11 @@ def list_keys(workspace: OwnWorkspace, seat: SignedIn) -> KeysOut:
 
 @router.post("/workspaces/{workspace}/user_keys", status_code=201)
 def issue_key(given: KeyIn, workspace: OwnWorkspace, seat: SignedIn) -> IssuedKeyOut:
-    """Issue a key: for oneself, or as an admin for anybody. Its text is shown this one time."""
+    """Issue a key: for oneself, or as an admin for anybody. Its text is shown this one time.
+
+    A key that an admin of the workspace issues for a service administrator is worth an admin's of
+    the workspace, and no more.
+    """
     caller = seat.caller
     user = given.user or caller.user
     if user != caller.user and not _decides(seat):
@@ -176,6 +180,7 @@ def issue_key(given: KeyIn, workspace: OwnWorkspace, seat: SignedIn) -> IssuedKe
         scope=given.scope,
         label=given.label,
         expires_us=expires_us,
+        may_rule_service=caller.rules_service or (user == caller.user and caller.may_rule_service),
         by=seat.actor,
     )
     return IssuedKeyOut.issued(issued.key, issued.text)

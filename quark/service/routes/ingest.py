@@ -1,63 +1,77 @@
 """Taking batches. The hot path of a service: the body is read raw and decoded once.
 
-A batch goes past what FastAPI does for a route, which costs more than storing it: the same key is
+A batch goes past FastAPI's routes (``app.py`` turns it off behind the guards): the same key is
 checked by the same function, and the route is in the OpenAPI document as all others are.
 """
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from quark.errors import QuarkError
-from quark.persistence.wire import BATCH_TYPE, JSON_TYPE, STORAGE_DIR_HEADER
+from quark.persistence.wire import API_PREFIX, BATCH_TYPE, JSON_TYPE, STORAGE_DIR_HEADER
 from quark.service.access import Access, needs
 from quark.service.bodies import read_raw
+from quark.service.guards.answers import refusal
 from quark.service.guards.request_log import QUIET
 from quark.service.ingest import RunPlace
 from quark.service.state import ServiceState, state_of
 
 _may_write = needs("write")
 _STORAGE_DIR = STORAGE_DIR_HEADER.lower().encode()
+_JSON = (b"content-type", JSON_TYPE.encode())
+_BATCHES = re.compile(re.escape(API_PREFIX) + r"/workspaces/([^/]+)/runs/([^/]+)/batches")
 
 
-class BatchRoute(APIRoute):
-    """The route of batches: to FastAPI one like any other, but it answers by itself."""
+def batch_place(scope: Scope) -> tuple[str, str] | None:
+    """Return the workspace and the run that a request sends a batch to, None if it does not."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    found = _BATCHES.fullmatch(scope["path"])
+    return None if found is None else (found[1], found[2])
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await super().handle(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        headers = dict(scope["headers"])
+
+async def answer_batch(asked: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+    """Do what the route of batches is declared to do (see :func:`append`).
+
+    Args:
+        asked: What :func:`batch_place` returned.
+    """
+    scope["endpoint"] = append
+    workspace, run_id = asked
+    request = Request(scope, receive)
+    headers = dict(scope["headers"])
+    try:
         storage_dir = headers.get(_STORAGE_DIR, b"").decode("latin-1")
-        parameters = scope["path_params"]
-        access = await _may_write(request, parameters["workspace"], None, storage_dir)
-        place = RunPlace(access.workspace, access.storage_dir, parameters["run_id"])
-        state = state_of(request)
-        try:
-            new_frame_count = await take_batch(state, access, place, headers, receive)
-        except QuarkError as error:
-            reason = getattr(error, "reason", None) or type(error).__name__
-            state.metrics.ingest_refused.labels(reason).inc()
-            raise
-        scope[QUIET] = True  # the log would be nothing but batches; /metrics counts them
-        body = b"%d" % new_frame_count
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [
-                    (b"content-type", JSON_TYPE.encode()),
-                    (b"content-length", b"%d" % len(body)),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        access = await _may_write(request, workspace, None, storage_dir)
+        place = RunPlace(access.workspace, access.storage_dir, run_id)
+        new_frame_count = await _counting_refusals(access, place, headers, request)
+    except QuarkError as error:
+        await refusal(error)(scope, receive, send)
+        return
+    scope[QUIET] = True  # the log would be nothing but batches; /metrics counts them
+    body = b"%d" % new_frame_count
+    length = (b"content-length", b"%d" % len(body))
+    start = {"type": "http.response.start", "status": 200, "headers": [_JSON, length]}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _counting_refusals(
+    access: Access, place: RunPlace, headers: dict[bytes, bytes], request: Request
+) -> int:
+    state = state_of(request)
+    try:
+        return await take_batch(state, access, place, headers, request.receive)
+    except QuarkError as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        state.metrics.ingest_refused.labels(reason).inc()
+        raise
 
 
 async def take_batch(
@@ -87,10 +101,9 @@ _BATCH_BODY = {
 }
 
 router = APIRouter(tags=["ingest"])
-batches = APIRouter(route_class=BatchRoute)
 
 
-@batches.post("/runs/{run_id}/batches", openapi_extra=_BATCH_BODY)
+@router.post("/runs/{run_id}/batches", openapi_extra=_BATCH_BODY)
 async def append(
     run_id: str, request: Request, access: Annotated[Access, Depends(needs("write"))]
 ) -> int:
@@ -99,10 +112,7 @@ async def append(
     A batch that came before is stored once; one that overtook another on its way is put off. When
     this answers, what was sent is stored and visible to every reader.
     """
-    raise AssertionError("BatchRoute answers")
-
-
-router.include_router(batches)
+    raise AssertionError("answer_batch() answers")
 
 
 @router.get("/runs/{run_id}/position")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from quark.service.ingest import RunPlace
 from quark.service.live import ChangesWanted, has_changes, read_changes
@@ -67,7 +68,8 @@ async def follow_run(
         has_changed=lambda: after is None or has_changes(access.store, run_id, after, wanted),
         wait_seconds=wait_seconds,
     )
-    return json_answer(found.to_plain())
+    # Not here: while a large answer is put together, everybody else would wait.
+    return await run_in_threadpool(lambda: json_answer(found.to_plain()))
 
 
 @router.get("/changes", summary="Follow a list of runs", response_model=ListChangesOut)
@@ -104,4 +106,4 @@ async def follow_runs(
         has_changed=lambda: not read_list_changes(access.store, page, key, after).is_empty,
         wait_seconds=wait_seconds,
     )
-    return json_answer(found.to_plain())
+    return await run_in_threadpool(lambda: json_answer(found.to_plain()))

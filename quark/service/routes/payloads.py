@@ -7,7 +7,7 @@ of it. Those too large for one request come by :mod:`quark.service.routes.upload
 from __future__ import annotations
 
 from heapq import nsmallest
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -15,12 +15,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from quark.errors import ArtifactNotFoundError
+from quark.persistence.wire_payloads import decode_payloads
 from quark.service.access import Access, needs
 from quark.service.incoming_body import incoming_body
 from quark.service.payload_answers import BINARY, payload_answer, payload_head
 from quark.service.state import state_of
 from quark.storage.known_stream import KnownStream
 from quark.storage.object_blobs import ObjectBlobs
+from quark.storage.protocols import BlobStore
 
 router = APIRouter(tags=["payloads"])
 
@@ -54,6 +56,33 @@ def list_payloads(
     """Return SHA-256s of payloads in their order, those after one; ask again until none comes."""
     rest = (sha256 for sha256 in access.store.blobs.digests() if sha256 > after)
     return {"digests": nsmallest(limit, rest)}
+
+
+@router.post("/payloads", openapi_extra=BODY_IS_BINARY)
+async def put_payloads(
+    request: Request, access: Annotated[Access, Depends(needs("write"))]
+) -> dict[str, Any]:
+    """Keep several small payloads, each if it is what it says.
+
+    Of each come its SHA-256 as 32 bytes, its size as 8 bytes, the least first, and its bytes. If
+    one is not what it says, those before it are kept.
+    """
+    config = state_of(request).config
+    incoming = incoming_body(
+        request, config.root / "incoming-parts", limit_bytes=config.max_part_bytes
+    )
+    async with incoming as (file, size_bytes):
+        count = await run_in_threadpool(_put_all, access.store.blobs, file, size_bytes)
+    return {"count": count}
+
+
+@router.post("/payloads/claim")
+def claim_payloads(
+    wanted: DigestsModel, access: Annotated[Access, Depends(needs("write"))]
+) -> dict[str, Any]:
+    """Note that payloads are in use now, as putting them again does; say which are not here."""
+    found = access.store.blobs.claim_all(wanted.digests)
+    return {"missing": [sha256 for sha256 in wanted.digests if sha256 not in found]}
 
 
 @router.post("/payloads/sync")
@@ -152,3 +181,13 @@ def remove_unclaimed_payload(
     if size_bytes is not None:
         access.note("payload.remove_unclaimed", sha256=sha256, size_bytes=size_bytes)
     return {"size_bytes": size_bytes}
+
+
+def _put_all(blobs: BlobStore, body: IO[bytes], size_bytes: int) -> int:
+    """Put the payloads of a body and have the disk take them together; return how many."""
+    kept = []
+    for stream in decode_payloads(body, size_bytes):
+        kept.append(stream.sha256)
+        blobs.put(stream, synced=False)  # type: ignore[arg-type]
+    blobs.sync(kept)
+    return len(kept)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from quark.errors import SchemaValidationError
-from quark.persistence.wire import SERIES_TYPE
-from quark.persistence.wire_series import encode_series, plain_buckets, plain_series, plain_stats
+from quark.persistence.wire import JSON_TYPE, SERIES_TYPE
+from quark.persistence.wire_series import plain_stats
+from quark.service.access import Access
+from quark.service.ingest import RunPlace
 from quark.service.lifecycle import metric_rows
 from quark.service.models import KeysOut, ManyBucketsOut, ManySeriesOut
 from quark.service.models_writing import MetricsIn, StoredOut
+from quark.service.reading import MAX_JSON_POINTS, PointsAsked
 from quark.service.routes.asked import IdempotencyKey, Reader, RunId, Writer
 from quark.service.routes.records import json_answer
 from quark.service.run_writing import RunWriting, frame_of
@@ -21,10 +23,10 @@ from quark.service.state import state_of
 from quark.service.steps import Steps
 from quark.storage.model import Columns
 
-router = APIRouter(tags=["points"])
+#: Points of several keys in one packed answer: some 50 bytes each, and twice that while it is made.
+MAX_PACKED_POINTS = 8_000_000
 
-#: Points, or ranges of them, in one answer as JSON.
-MAX_JSON_POINTS = 1_000_000
+router = APIRouter(tags=["points"])
 
 Keys = Annotated[
     list[str],
@@ -50,6 +52,7 @@ def list_keys(run_id: RunId, access: Reader) -> Response:
 )
 def read_series(
     run_id: RunId,
+    request: Request,
     access: Reader,
     steps: Steps,
     keys: Keys = [],  # noqa: B006
@@ -63,20 +66,14 @@ def read_series(
     """Return all points of some keys in order of arrival: columns as JSON, or packed if asked.
 
     As JSON at most a million points; ask for the newest (`limit`), for ranges (`buckets`), or for
-    packed columns, which have no such limit.
+    packed columns, of which several keys may have eight million together, and one any number.
     """
-    points = access.store.points
-    if SERIES_TYPE in accept:
-        found = points.many_series(run_id, keys, steps, columns=columns)
-        return Response(encode_series(found.values()), media_type=SERIES_TYPE)
-    limit = MAX_JSON_POINTS + 1 if steps.limit is None else min(steps.limit, MAX_JSON_POINTS + 1)
-    found = points.many_series(run_id, keys, replace(steps, limit=limit), columns=columns)
-    if sum(map(len, found.values())) > MAX_JSON_POINTS:
-        raise SchemaValidationError(
-            f"These are more than {MAX_JSON_POINTS} points, too many for JSON. Ask for the newest "
-            f"with 'limit', for .../buckets, or with 'Accept: {SERIES_TYPE}'."
-        )
-    return json_answer({"series": [plain_series(series) for series in found.values()]})
+    is_packed = SERIES_TYPE in accept
+    asked = PointsAsked(run_id=run_id, keys=keys, steps=steps, columns=columns, is_packed=is_packed)
+    if is_packed:
+        _check_room(access, asked)
+    media_type = SERIES_TYPE if is_packed else JSON_TYPE
+    return Response(_read(request, access, asked), media_type=media_type)
 
 
 @router.get(
@@ -84,6 +81,7 @@ def read_series(
 )
 def read_buckets(
     run_id: RunId,
+    request: Request,
     access: Reader,
     steps: Steps,
     keys: Keys = [],  # noqa: B006
@@ -97,11 +95,27 @@ def read_buckets(
             f"{len(keys)} keys in {bucket_count} ranges each are more than {MAX_JSON_POINTS} "
             "ranges. Ask for fewer at once."
         )
-    points = access.store.points
-    found: list[dict[str, Any]] = [
-        plain_buckets(points.buckets(run_id, key, bucket_count, steps)) for key in keys
-    ]
-    return json_answer({"buckets": found})
+    asked = PointsAsked(run_id=run_id, keys=keys, steps=steps, bucket_count=bucket_count)
+    return Response(_read(request, access, asked), media_type=JSON_TYPE)
+
+
+def _check_room(access: Access, asked: PointsAsked) -> None:
+    """Refuse to gather several series that are very long together; each alone is answered."""
+    if len(asked.keys) < 2:
+        return
+    stats, limit = access.store.points.keys(asked.run_id), asked.steps.limit
+    counts = [stats[key].count for key in asked.keys if key in stats]
+    count = sum(counts if limit is None else (min(limit, one) for one in counts))
+    if count > MAX_PACKED_POINTS:
+        raise SchemaValidationError(
+            f"These {len(asked.keys)} keys have {count} points; at most {MAX_PACKED_POINTS} of "
+            "several keys are packed at once. Ask for fewer keys at once."
+        )
+
+
+def _read(request: Request, access: Access, asked: PointsAsked) -> bytes:
+    place = RunPlace(access.workspace, access.storage_dir, asked.run_id)
+    return state_of(request).reading.read(place, access.store, asked)
 
 
 @router.post(

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from quark import ids
 from quark.service.lifecycle import began_it, changed_run, exists, exists_already, new_run
-from quark.service.models import ProjectsOut, RunOut, RunsOut
+from quark.service.models import HealthsOut, ProjectsOut, RunOut, RunsOut
 from quark.service.models_writing import NewRunIn, RunChangeIn
 from quark.service.paging import read_page
 from quark.service.routes.asked import IdempotencyKey, Reader, RunId, RunsAsked, Writer
@@ -27,6 +27,13 @@ def list_projects(access: Reader) -> Response:
     found = access.store.records.list_projects()
     # Where the service keeps its files is nobody's business.
     return json_answer({"projects": [replace(one, root_path="").to_dict() for one in found]})
+
+
+@router.get("/healths", summary="List how runs are doing", response_model=HealthsOut)
+def list_healths(access: Reader) -> Response:
+    """Return of every run that was judged its overall score and the word for it, by its id."""
+    found = access.store.records.healths()
+    return json_answer({"healths": {run_id: one._asdict() for run_id, one in found.items()}})
 
 
 @router.get("/runs", summary="List runs", response_model=RunsOut)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from quark import jsonio
@@ -25,6 +25,9 @@ DELETE FROM quark.document WHERE namespace_id = %s
 AND (kind, name) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
 
+#: Documents that a look at many of them holds; each may have 16 MiB.
+_AT_ONCE = 16
+
 _State = tuple[int, bytes] | None  # revision and body; None: not there
 
 
@@ -45,6 +48,24 @@ class PostgresDocuments:
     def list(self, kind: str, prefix: str = "", *, after: int = 0) -> tuple[Document, ...]:
         condition = "d.name >= %s AND starts_with(d.name, %s) AND d.revision > %s"
         return self._documents(f"{condition} ORDER BY d.name", kind, prefix, prefix, after)
+
+    def scan(self, kind: str, prefix: str = "", *, after: int = 0) -> Iterator[Document]:
+        self._check_open()
+        if any("\0" in text or not storable(text) for text in (kind, prefix)):
+            return
+        condition = "d.name >= %s AND starts_with(d.name, %s) AND d.revision > %s "
+        behind, last = "AND d.name > %s ", list[str]()
+        with self._engine.reading() as connection:
+            while True:
+                rows = connection.ask(
+                    f"{_SELECT}{condition}{behind if last else ''}ORDER BY d.name LIMIT {_AT_ONCE}",
+                    (self._namespace, kind, prefix, prefix, after, *last),
+                ).fetchall()
+                for kind_found, name, revision, body in rows:
+                    yield Document(kind_found, name, revision, jsonio.loads(body))
+                if len(rows) < _AT_ONCE:
+                    return
+                last = [rows[-1][1]]
 
     def apply(self, changes: Sequence[DocumentChange]) -> tuple[Document | None, ...]:
         self._check_open()

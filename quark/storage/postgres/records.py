@@ -9,7 +9,8 @@ from quark import ids, jsonio
 from quark.clock import format_timestamp
 from quark.records import ProjectRecord, Record, RunRecord
 from quark.records.codec import decode_record
-from quark.storage.model import RecordFilter, RunQuery, StoredRecord
+from quark.storage.judgements import overall_health
+from quark.storage.model import RecordFilter, RunChanges, RunHealth, RunQuery, StoredRecord
 from quark.storage.postgres.engine import PostgresEngine
 from quark.storage.postgres.run_rows import RunRows
 from quark.storage.postgres.stored_text import storable
@@ -39,6 +40,18 @@ class PostgresRecords:
     def list_runs(self, query: RunQuery = RunQuery()) -> tuple[RunRecord, ...]:
         self._check_open()
         return self._runs.list_runs(query)
+
+    def changed_runs(self, known: Mapping[str, object]) -> RunChanges:
+        self._check_open()
+        return self._runs.changed_runs(known)
+
+    def healths(self) -> dict[str, RunHealth]:
+        self._check_open()
+        found: dict[str, list[tuple[str, str]]] = {}
+        for run_id, kind, body in self._runs.judgements():
+            found.setdefault(run_id, []).append((kind, body))
+        judged = {run_id: overall_health(records) for run_id, records in found.items()}
+        return {run_id: health for run_id, health in judged.items() if health is not None}
 
     def list_projects(self) -> tuple[ProjectRecord, ...]:
         self._check_open()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from quark.errors import RunNotFoundError
-from quark.records import RunRecord
+from quark.records import AnalysisRecord, HealthScoreRecord, RunRecord
 from quark.records.codec import encode_body
 from quark.storage.admission import is_run_id
-from quark.storage.model import RunQuery
+from quark.storage.judgements import OVERALL
+from quark.storage.model import RunChanges, RunQuery
 from quark.storage.postgres.connection import DeadlineConnection
 from quark.storage.postgres.engine import PostgresEngine
 from quark.storage.postgres.schema import RUN_TABLES
@@ -33,6 +35,13 @@ WITH added AS (
 INSERT INTO quark.run_state (run) SELECT number FROM added RETURNING run
 """
 _UPDATE = f"UPDATE quark.run SET {', '.join(f'{name} = %s' for name in _COLUMNS)} WHERE number = %s"
+# A score of one side is left where it is; JSON may also write letters as escapes.
+_JUDGEMENTS = r"""
+SELECT r.run_id, e.kind, e.body FROM quark.run r
+JOIN quark.namespace n ON n.id = r.namespace_id JOIN quark.record e ON e.run = r.number
+WHERE n.name = %s AND (e.kind = %s OR e.kind = %s AND (e.body LIKE %s OR strpos(e.body, '\u') > 0))
+ORDER BY e.run, e.position
+"""
 #: Deleting may have to touch much.
 _DELETION_SECONDS = 600
 
@@ -95,6 +104,35 @@ class RunRows:
             (self.namespace, *values, query.limit, query.offset),
         )
         return tuple(decode_run(restored(run_id), body, time) for run_id, body, time in rows)
+
+    def changed_runs(self, known: Mapping[str, object]) -> RunChanges:
+        """Return the runs whose rows are not those that ``known`` marks."""
+        # A row has the mark of its own version, or of one before: it is given again then.
+        rows = self._engine.ask(
+            "SELECT r.number, r.run_id, r.version, r.creation_time_us FROM quark.run r "
+            "JOIN quark.namespace n ON n.id = r.namespace_id WHERE n.name = %s",
+            (self.namespace,),
+        )
+        marks: dict[str, object] = {restored(row[1]): (row[0], *row[2:]) for row in rows}
+        wanted = [row[0] for row in rows if known.get(restored(row[1])) != (row[0], *row[2:])]
+        if not wanted:
+            return RunChanges(marks, ())
+        found = self._engine.ask(
+            "SELECT r.run_id, r.body, r.timestamp FROM quark.run r "
+            "WHERE r.number = ANY(%s::bigint[])",
+            (wanted,),
+        )
+        runs = tuple(decode_run(restored(run_id), body, time) for run_id, body, time in found)
+        return RunChanges(marks, runs)
+
+    def judgements(self) -> Iterator[tuple[str, str, str]]:
+        """Yield run, kind and body of what says how runs are doing as a whole, in order of arrival
+        within each run; and maybe a little more."""
+        rows = self._engine.ask(
+            _JUDGEMENTS,
+            (self.namespace, AnalysisRecord.KIND, HealthScoreRecord.KIND, f"%{OVERALL}%"),
+        )
+        return ((restored(run_id), kind, body) for run_id, kind, body in rows)
 
     def list_projects(self) -> list[tuple[str, str, str, str]]:
         """Return name, workspace, first creation and last update of every project."""

@@ -199,7 +199,7 @@ def test_a_run_can_be_read_while_it_is_written(python: str) -> None:
         assert without_own(found.summary) == {"a": {"max": 2}, "n": {"x": 1}}
         with pytest.raises(wandb.CommError, match="still being written"):
             found.delete()
-    assert child.wait(30) == 0
+    assert child.wait(60) == 0
 
     own = init(id="own")
     own.log({"a": 1})

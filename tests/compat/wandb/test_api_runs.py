@@ -11,7 +11,9 @@ import pytest
 
 import quark.compat.wandb as wandb
 from quark.compat.wandb.api_runs import Runs
-from quark.storage.index_db import IndexDb
+from quark.persistence.http_records import HttpRecords
+from quark.settings import Settings
+from quark.storage.embedded_records import EmbeddedRecords
 
 
 @pytest.fixture(autouse=True)
@@ -32,16 +34,17 @@ def created(count: int) -> list[str]:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return what counts the runs that the index is asked for."""
+    """Return what counts the runs that the store is asked for."""
     counts: list[int] = []
-    list_runs = IndexDb.list_runs
+    records: Any = EmbeddedRecords if Settings.load().persistence_url is None else HttpRecords
+    list_runs = records.list_runs
 
-    def counting(self: IndexDb, query: Any) -> Any:
+    def counting(self: Any, query: Any) -> Any:
         found = list_runs(self, query)
         counts.append(len(found))
         return found
 
-    monkeypatch.setattr(IndexDb, "list_runs", counting)
+    monkeypatch.setattr(records, "list_runs", counting)
     return counts
 
 
@@ -286,7 +289,7 @@ def test_waiting_for_a_run_ends_with_it() -> None:
     waiting = threading.Thread(target=found.wait_until_finished)
     waiting.start()
     run.finish(exit_code=1)
-    waiting.join(30)
+    waiting.join(60)
 
     assert not waiting.is_alive()
     assert found.state == "failed"

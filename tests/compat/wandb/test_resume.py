@@ -53,7 +53,7 @@ def left(state: str) -> Iterator[None]:
     with child.stdout, child.stdin:
         child.stdout.readline()
         yield
-    child.wait(30)
+    child.wait(60)
 
 
 @pytest.fixture(autouse=True)

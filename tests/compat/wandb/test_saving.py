@@ -164,14 +164,14 @@ class Stuck(Deferred):
 
     def _journal(self) -> None:
         self.begun.set()
-        assert self.go.wait(30)
+        assert self.go.wait(60)
 
 
 def test_a_copy_that_comes_late_does_not_replace_a_newer_one() -> None:
     run, stuck = init(), Stuck()
     assert isinstance(run._session, TrainingSession)
     run._session.handle.defer_payload(stuck)
-    assert stuck.begun.wait(30)
+    assert stuck.begun.wait(60)
     run.save(str(write("model.bin", "1", file_keeping.SMALL_BYTES + 1)))
     newer = write("newer.bin", "2", file_keeping.SMALL_BYTES + 1)
     newer.replace("model.bin")
@@ -196,19 +196,19 @@ def test_a_script_does_not_wait_while_a_file_is_being_followed(
     def slowly(source: Path, target: Path) -> None:
         if source.name == "large.bin":
             begun.set()
-            assert go.wait(30)
+            assert go.wait(60)
         copying.copy_file(source, target)
 
     monkeypatch.setattr(file_keeping, "copy_file", slowly)
     following = threading.Thread(target=follow, args=(run,))
     following.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     saving = threading.Thread(target=lambda: run.save(str(write("small.bin", "s"))))
     saving.start()
-    saving.join(30)
+    saving.join(60)
     waited = saving.is_alive()
     go.set()
-    following.join(30)
+    following.join(60)
     run.finish()
 
     assert not waited

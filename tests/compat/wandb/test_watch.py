@@ -219,7 +219,28 @@ def test_summaries_come_as_often_as_their_share_of_the_time_allows(
         parameters = store.records.read(ParameterSummaryRecord, run.id)
 
     assert all("gradients/0.weight" in row for row in rows)  # the histograms always come
-    assert {summary.step for summary in layers} == {0}
+    # The first three come whatever they cost: rules hold the last against the first.
+    assert {summary.step for summary in layers} == {0, 1, 2}
+    assert {summary.step for summary in parameters} == {0, 1, 2}
+
+
+def test_a_model_that_is_only_evaluated_is_summed_up_within_its_share(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quark.compat.wandb.watched_model.FREE_SECONDS", 0.0)
+    monkeypatch.setattr("quark.compat.wandb.watched_model.SUMMARY_SHARE", 0.0)
+    model = network()
+    wandb.watch(model, log="parameters", log_freq=1)
+    for step in range(5):
+        with torch.no_grad():
+            model(torch.randn(5, 3))
+        run._session.handle.settle()
+        wandb.log({"loss": step})
+    wandb.finish()
+
+    with run._session.reading() as store:
+        parameters = store.records.read(ParameterSummaryRecord, run.id)
+
     assert {summary.step for summary in parameters} == {0}
 
 

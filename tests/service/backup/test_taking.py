@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from quark.cli.main import cli, run
 from quark.errors import DamagedFileError, SessionStoreError
 from quark.records import RunStatus
+from quark.service.backup import database
 from quark.service.backup.manifest import FILE_NAME, read_manifest
 from quark.service.backup.taking import back_up, restore
+from quark.service.stores import StoreKey, Stores
 from quark.storage.documents import DocumentChange
 from tests.service.writing import Writer
 from tests.storage.building import batch, create_run, record
@@ -127,3 +131,54 @@ def test_the_commands_take_a_backup_and_bring_it_back(
     assert '"payload_count":0' in told.out
     assert "is not empty" in told.err
     assert (tmp_path / "target" / "workspaces").is_dir()
+
+
+def test_no_name_of_a_workspace_a_store_or_a_run_keeps_it_from_being_backed_up(
+    tmp_path: Path,
+) -> None:
+    config = service_config(tmp_path / "root")
+    passing = ("incoming", "incoming-parts", "journal", "processes", "staging", "sweeps")
+    with contextlib.closing(Stores(config)) as stores:
+        keys = [StoreKey(name) for name in passing]
+        keys += [StoreKey("team", f"{name}/{name}") for name in passing]
+        for key in keys:
+            store = stores.get(key)
+            for run_id in passing:
+                create_run(store, run_id)
+            store.blobs.put(b"weights")
+        (config.root / "service" / "processes").mkdir(parents=True)
+        (config.root / "service" / "processes" / "elsewhere-7.json").write_text("{}")
+        back_up(config, tmp_path / "backup")
+
+    again = service_config(tmp_path / "again")
+    restore(tmp_path / "backup", again)
+
+    assert not (again.root / "service").exists(), "no process of the old root lives here"
+    with contextlib.closing(Stores(again)) as stores:
+        for key in keys:
+            runs = stores.get(key).records.list_runs()
+            assert sorted(run.id for run in runs) == sorted(passing)
+            assert len(list(stores.get(key).blobs.digests())) == 1
+
+
+def test_postgresql_is_dumped_over_the_connection_that_the_url_describes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    program = tmp_path / "pg_dump"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$PGPASSWORD" "$@" > {told}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(database, "_found", lambda name: str(tmp_path / name))
+
+    url = "postgresql://quark:a%40b@db1:5433,db2:5434/runs?sslmode=verify-full&password=s%20t"
+    database.dump_database(url, tmp_path / "dump")
+
+    password, _, place, *_ = told.read_text().splitlines()
+    assert password == "s t"
+    assert conninfo_to_dict(place.removeprefix("--dbname=")) == {
+        "user": "quark",
+        "host": "db1,db2",
+        "port": "5433,5434",
+        "dbname": "runs",
+        "sslmode": "verify-full",
+    }

@@ -12,9 +12,12 @@ from quark import jsonio
 from quark.errors import QuarkError
 from quark.service.bodies import BodyTooLargeError
 from quark.service.guards.body import BodyGuard
+from quark.service.guards.door import CALLER
+from quark.service.identity.model import Caller, Role, Scope as KeyScope
 from quark.service.limits import GuardLimits, SlowBodyError
 from tests.support.clock import FakeClock
 
+ANN = Caller(user="ann", key_id="k", workspace="team", role=Role.MEMBER, scope=KeyScope.WRITE)
 JSON = [(b"content-type", b"application/vnd.api+JSON; charset=utf-8")]
 
 
@@ -57,6 +60,7 @@ class Client:
         seconds_each: float = 0.0,
         then: Callable[[], Awaitable[Message]] | None = None,
         timeout_seconds: float = 60.0,
+        caller: Caller | None = ANN,
     ) -> int:
         guard = BodyGuard(
             self.route,
@@ -78,7 +82,9 @@ class Client:
         async def take(message: Message) -> None:
             self.answers.append(message)
 
-        scope: Scope = {"type": "http", "method": "POST", "headers": [*headers]}
+        scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [*headers]}
+        if caller is not None:
+            scope[CALLER] = caller
         asyncio.run(guard(scope, receive, take))
         return int(self.answers[0]["status"]) if self.answers else 0
 
@@ -118,6 +124,15 @@ def test_a_body_is_counted_whatever_was_said_of_it(client: Client) -> None:
     with pytest.raises(BodyTooLargeError):
         client.send(pieces)  # the route's own error, which the service answers with 413
     assert isinstance(client.route.fault, BodyTooLargeError)
+
+
+def test_who_has_no_key_has_little_to_send(client: Client) -> None:
+    assert client.send([b" " * 4097], headers=JSON, caller=None) == 413
+    assert "4096 bytes" in client.said()
+    with pytest.raises(BodyTooLargeError):
+        client.send([b" " * 4097], caller=None)
+    client.answers.clear()
+    assert client.send([b" " * 4096], caller=None) == 200
 
 
 def test_a_body_that_trickles_is_cut_off(client: Client) -> None:

@@ -124,6 +124,28 @@ def test_denials_are_in_the_log_seldom(service: Service) -> None:
     assert denied.detail == {"reason": "key refused", "method": "GET", "path": ME}
 
 
+@pytest.mark.parametrize(
+    ("first", "other", "is_one"),
+    [
+        pytest.param("2001:db8::1", "2001:db8::2", True, id="compressed"),
+        pytest.param("2001:db8::1", "2001:db8:0:0:ffff:1:2:3", True, id="written-out"),
+        pytest.param("2001:DB8:0:0::1", "2001:0db8::9", True, id="other-writing"),
+        pytest.param("fe80::1%eth0", "fe80::2%eth1", True, id="with-a-zone"),
+        pytest.param("::ffff:192.0.2.1", "192.0.2.1", True, id="ipv4-mapped"),
+        pytest.param("::ffff:192.0.2.1", "::ffff:192.0.2.2", False, id="ipv4-mapped-others"),
+        pytest.param("2001:db8::1", "2001:db8:0:1::1", False, id="the-next-network"),
+        pytest.param("192.0.2.1", "192.0.2.2", False, id="ipv4"),
+        pytest.param("unknown", "192.0.2.2", False, id="no-address"),
+    ],
+)
+def test_addresses_that_one_client_may_choose_count_as_one(
+    service: Service, first: str, other: str, is_one: bool
+) -> None:
+    assert set(service.fail(20, address=first)) == {401}
+
+    assert service.fail(1, address=other) == [429 if is_one else 401]
+
+
 def test_a_store_that_is_down_is_no_wrong_key(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

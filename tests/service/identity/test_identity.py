@@ -267,7 +267,7 @@ def test_when_two_remove_each_other_one_administrator_is_left(
     barrier = threading.Barrier(2)
 
     def remove(identity: Identity, name: str) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             identity.directory.set_service_admin(name, False, by=ROOT)
         except PermissionDeniedError:
@@ -418,7 +418,7 @@ def test_of_many_that_bootstrap_at_once_one_gets_the_service(
 
     def begin(number: int) -> None:
         identity = Identity(documents, clock)
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             issued = bootstrap(identity, workspace="team", user=f"user{number}", by=ROOT)
         except DocumentConflictError:

@@ -79,7 +79,7 @@ class PostgresqlServer:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(how)
-            process.wait(30)
+            process.wait(60)
 
     def pause(self) -> None:
         """Let it answer nobody, without any connection being closed."""

@@ -28,7 +28,8 @@ def start(
         AssertionError: It ended, or did not answer in time; with the end of what it wrote.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        # Not here: this is the folder of the test that happened to be the first.
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
     atexit.register(stop, process)
     pause = threading.Event()
     for _ in range(int(seconds / 0.05)):
@@ -47,10 +48,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def listens(port: int) -> bool:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import quark.compat.wandb as shim
 from quark import ui
+from quark._import_finders import add_finder, has_finder, remove_finder, remove_from_path
 from quark.compat.launching import FOLDER
 from quark.compat.wandb.alias.finder import NAME, AliasFinder
 from quark.compat.wandb.errors import UsageError
@@ -42,7 +43,7 @@ def install(*, children: bool = True) -> None:
     """
     if not installed():
         _put_aside()
-        sys.meta_path.insert(0, _finder)
+        add_finder(_finder)
         sys.modules[NAME] = shim
         importlib.invalidate_caches()
     if children:
@@ -59,19 +60,19 @@ def uninstall() -> None:
     the alias, ``import wandb`` means W&B from now on, if it is installed.
     """
     if installed():
-        sys.meta_path.remove(_finder)
+        remove_finder(_finder)
         for name in _names():
             del sys.modules[name]
         sys.modules.update(_replaced)
         _replaced.clear()
-    sys.path[:] = [place for place in sys.path if place != FOLDER]
+    remove_from_path(FOLDER)
     forget_python_path(FOLDER)
     importlib.invalidate_caches()
 
 
 def installed() -> bool:
     """Say whether ``import wandb`` means the shim in this process."""
-    return _finder in sys.meta_path
+    return has_finder(_finder)
 
 
 def _names() -> list[str]:

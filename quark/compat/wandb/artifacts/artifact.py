@@ -117,15 +117,17 @@ class Artifact(StoredFiles):
 
         Raises:
             ArtifactNotLoggedError: It was not logged.
-            WaitTimeoutError: It took longer.
+            WaitTimeoutError: It took longer; with a service that is away, what is said is where
+                it rests meanwhile. ``None`` means ``finish_timeout_seconds`` then.
             ValueError: It could not be stored.
         """
         if self._found is None:
             if self._saving is None:
                 raise ArtifactNotLoggedError("Artifact.wait", self)
             if not self._saving.wait(timeout):
+                within = "" if timeout is None else f" within {timeout} s"
                 raise WaitTimeoutError(
-                    f"{self.name} was not stored within {timeout} s; it still is in the background."
+                    f"{self.name} was not stored{within}: {self._saving.why_not}."
                 )
             self._saving.raise_failure()
             self._place = self._home
@@ -153,7 +155,8 @@ class Artifact(StoredFiles):
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
         """Let the version be found in another collection too, e.g. of a registry.
 
-        An artifact that was not logged is logged first.
+        An artifact that was not logged is logged first. Where a service is to keep it and is away,
+        the version is linked when it is back, and this artifact is returned.
 
         Raises:
             ValueError: ``target_path`` is no path of a collection, or has versions of its own.
@@ -163,6 +166,8 @@ class Artifact(StoredFiles):
         if self._found is None:
             if self._saving is None:
                 self.save()
+            if self._saving is not None and not self._saving.was_sent():
+                return self._link_later(self._saving, target, wanted)
             self.wait()
         found = self._logged("link")
         place = self._staging()
@@ -235,6 +240,19 @@ class Artifact(StoredFiles):
 
     def _log_to(self, saving: Saving, home: Place) -> None:
         self._saving, self._home = saving, home
+
+    def _link_later(self, saving: Saving, target: ArtifactPath, aliases: Iterable[str]) -> Artifact:
+        from quark.compat.wandb.artifacts.saving import rest_link
+
+        source = saving.draft.key
+        key = CollectionKey(
+            target.entity or source.workspace, target.project or source.project, target.name
+        )
+        file = rest_link(saving, key, aliases)
+        termwarn(
+            f"{self.name} is linked to {key} when the store has it; until then {file} says so."
+        )
+        return self
 
     def _collection(self, key: CollectionKey) -> ArtifactCollection:
         return ArtifactCollection.find(self._staging(), Artifact.of_version, key)

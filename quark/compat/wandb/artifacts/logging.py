@@ -21,9 +21,10 @@ from quark.compat.wandb.artifacts.rules import (
     safe_name,
     usable_aliases,
 )
-from quark.compat.wandb.artifacts.saving import Saving, tell
+from quark.compat.wandb.artifacts.saving import Saving, rest_again, tell
 from quark.compat.wandb.errors import CommError
 from quark.errors import SessionStoreError
+from quark.session.places import is_remote
 
 if TYPE_CHECKING:
     from quark.compat.wandb.run import Run
@@ -74,6 +75,7 @@ def use_artifact(
     handle, place = _handle(run), Place.of_run(run)
     if isinstance(given, str):
         handle.settle()  # what the run itself has just logged can be meant
+        handle.sending.await_own(handle.settings.finish_timeout_seconds)
         artifact = artifact_by_name(place, given, type)
     elif isinstance(given, Artifact):
         artifact = given
@@ -168,6 +170,10 @@ def _log(
 def _log_again(run: Run, artifact: Artifact, aliases: list[str], tags: list[str]) -> None:
     """Log a version that is there already: it gets the aliases and the tags, and is noted as an
     output of the run."""
+    saving = artifact._saving
+    if saving is not None and artifact.is_draft() and not saving.was_sent(at_once=True):
+        rest_again(saving, _ref(run), aliases, tags)
+        return
     artifact.wait()
     version, ref = artifact._logged("log_artifact"), _ref(run)
     if version.source[:2] != (ref.workspace, ref.project):
@@ -218,6 +224,8 @@ def _check_collection(artifact: Artifact, handle: RunHandle, run: RunRef) -> Non
             f"{artifact.name} is an artifact of {target.workspace}/{target.project} and cannot be "
             f"logged to {run.workspace}/{run.project}; make a new one, or link it."
         )
+    if is_remote(handle.settings):
+        return  # said when it is stored: nothing is asked of a network while a script waits
     try:
         with handle.at_rest() as store:
             known = find_collection(store, key)

@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+from quark._import_finders import add_finder, remove_finder
+
 
 class WhenImported:
     """Calls ``loaded`` with each of ``modules``: at once if it is there, else after its import."""
@@ -22,15 +24,13 @@ class WhenImported:
 
     def start(self) -> None:
         """Look from now on."""
-        if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)
+        add_finder(self)
         for name in sorted(self._modules & sys.modules.keys()):
             self._loaded(sys.modules[name])
 
     def stop(self) -> None:
         """Look no longer."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        remove_finder(self)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Return how to import one of the modules; the import system calls this."""

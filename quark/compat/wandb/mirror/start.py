@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quark._own_python import own_python
 from quark.compat.wandb import term
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def start_mirror(session: TrainingSession, *, mode: str) -> MirrorProcess | None
         )
         return None
     log = session.run_path / LOG
-    command = [sys.executable, "-m", "quark.compat.wandb.mirror", session.run_id]
-    command += ["--storage-dir", session.context.storage_dir]
-    command += ["--mode", "offline" if mode == "offline" else "online"]
+    place = ("--storage-dir", session.context.storage_dir)
+    sending = ("--mode", "offline" if mode == "offline" else "online")
+    command = own_python("quark.compat.wandb.mirror", session.run_id, *place, *sending)
     try:
         with log.open("ab") as stream:
             process = subprocess.Popen(

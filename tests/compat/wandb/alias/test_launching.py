@@ -134,7 +134,7 @@ def test_ctrl_c_reaches_the_script_which_ends_by_it() -> None:
     assert child.stdout.readline() == "ready\n"
 
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=30)
+    _, said = child.communicate(timeout=60)
 
     assert child.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in said

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import quark
 import quark.compat.wandb as wandb
 from quark.compat.wandb.artifacts import saving
 
@@ -53,6 +54,27 @@ def end_by_signal() -> None:
         file.write("1")
     run.log_artifact(artifact)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def log_for_a_service(name: str, count: str) -> None:
+    """Open a run, wait to be told, and log so many versions; then stand still."""
+    run = wandb.init(project="p", id=name)
+    run.log({"loss": 1.0})
+    run._session.flush()  # type: ignore[union-attr]
+    say("open")
+    sys.stdin.readline()
+    for number in range(int(count)):
+        artifact = wandb.Artifact("ds", "dataset")
+        with artifact.new_file("f") as file:
+            file.write(f"{name} {number}")
+        run.log_artifact(artifact, aliases=[name])
+    say("logged")
+    signal.pause()
+
+
+def sync_here() -> None:
+    """Deliver what waits, and say how many artifacts that were."""
+    say(quark.sync(".").artifact_count)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def test_a_process_that_is_killed_while_it_stores_leaves_what_was_stored_before(
     assert child.stdout is not None
     assert child.stdout.readline() == "inside\n"
     child.send_signal(signal.SIGKILL)
-    child.wait(30)
+    child.wait(60)
     child.stdout.close()
 
     api = wandb.Api()

@@ -38,7 +38,7 @@ class Gate(Media):
 
     def stored(self, keeper: Keeper) -> dict[str, Any]:
         self.entered.set()
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         self.threads.append(threading.current_thread().name)
         if self._fault is not None:
             raise self._fault
@@ -61,7 +61,7 @@ def test_log_does_not_wait_and_the_row_is_whole_in_the_end() -> None:
     run.log({"loss": 0.25})
     assert run.step == 2
     assert gate.threads == []  # nothing was stored when log had returned
-    assert gate.entered.wait(20)
+    assert gate.entered.wait(60)
     gate.gate.set()
     run.finish()
 
@@ -425,7 +425,7 @@ def test_finish_says_what_it_waits_for_unless_it_is_to_be_quiet(
     run = wandb.init(project="p", settings={"silent": quiet == "silent"})
     gate = Gate()
     run.log({"gate": gate})
-    assert gate.entered.wait(20)
+    assert gate.entered.wait(60)
     for pixels in noise:
         run.log({"image": wandb.Image(pixels)})
     gate.gate.set()

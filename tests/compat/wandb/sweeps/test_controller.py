@@ -36,7 +36,7 @@ def run_with_an_agent(tuner: Any) -> list[int]:
     agent = threading.Thread(target=wandb.agent, args=(tuner.sweep_id, train))
     agent.start()
     tuner.run(print_status=False)
-    agent.join(30)
+    agent.join(60)
     assert not agent.is_alive()
     return [run.config["a"] for run in wandb.Api().sweep(tuner.sweep_id).runs]
 

@@ -1,0 +1,1 @@
+"""What the pages ask for, a file for each subject. A view reads a store; it knows no HTTP."""
