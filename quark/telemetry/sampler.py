@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from quark.clock import format_timestamp
 from quark.storage.batch import NO_STEP
 from quark.telemetry.machine import MachineView
+from quark.telemetry.probes.probe import SHORTEST_WINDOW_SECONDS
 from quark.telemetry.reading import Selection, Wanted
 from quark.telemetry.readings import READINGS, Readings
 
@@ -26,7 +27,8 @@ class SystemSampler:
     """Writes a sample every ``settings.system_sample_seconds``; none if that is 0.
 
     The first one comes about a second after the start, so that a run that is over by then has not
-    paid for loading what measures. If that is loaded already, such a run has one sample, too.
+    paid for loading what measures; if that is loaded already, such a run has one sample, too. The
+    last one is taken at the end: a rate needs two samples, and a run of seconds has one before.
     """
 
     def __init__(self, readings: Readings = READINGS) -> None:
@@ -34,7 +36,7 @@ class SystemSampler:
         self._lock = threading.Lock()
         self._machine: MachineView | None = None
         self._handle: RunHandle | None = None  # None: nothing is written any more
-        self._sample_count = 0
+        self._sampled_us: int | None = None  # the time of the latest sample
 
     def on_start(self, session: TrainingSession) -> None:
         """Begin to sample in the background."""
@@ -59,11 +61,16 @@ class SystemSampler:
         machine, self._machine = self._machine, None
         if machine is None:
             return
-        if not self._sample_count and (selection := machine.measure_quickly()) is not None:
+        selection = machine.measure_quickly()
+        if selection is not None and self._is_news(selection):
             self._write(selection)
         with self._lock:  # a sample that is being written is finished first
             self._handle = None
         machine.close()
+
+    def _is_news(self, selection: Selection) -> bool:
+        before = self._sampled_us
+        return before is None or selection.time_us - before >= SHORTEST_WINDOW_SECONDS * 1e6
 
     def _write(self, selection: Selection) -> None:
         """Write one sample; called on the background thread."""
@@ -73,7 +80,7 @@ class SystemSampler:
             handle = self._handle
             if handle is None or not selection.fields:
                 return
-            self._sample_count += 1
+            self._sampled_us = selection.time_us
             handle.emit(
                 SystemTelemetryRecord,
                 timestamp=format_timestamp(selection.time_us),

@@ -24,11 +24,14 @@ from quark.session import RunRequest
 from quark.settings import Settings
 from quark.storage.batch import NO_STEP
 from quark.telemetry import sampler
+from quark.telemetry.probe_set import ProbeSet
+from quark.telemetry.probes.nvidia import NvidiaProbe
+from quark.telemetry.probes.process import ProcessProbe
 from quark.telemetry.readings import READINGS, Readings
 from quark.telemetry.sampler import SystemSampler
 from tests.compat.wandb.driver import without_own
 from tests.support.clock import FakeClock
-from tests.telemetry.fakes import FakeNvml, fake_readings
+from tests.telemetry.fakes import FakeNvml, IdleWorker, absent_nvml, fake_readings
 
 QUIET = {"silent": True}
 
@@ -108,6 +111,27 @@ def test_a_run_that_is_over_at_once_has_one_sample_if_that_is_cheap(ready: bool)
     extension.on_end(session, "completed")
 
     assert len(records(session)) == ready
+    session.end_run()
+
+
+def test_a_run_of_seconds_ends_with_a_second_sample_so_that_it_has_rates() -> None:
+    clock = FakeClock()
+    readings = Readings(
+        lambda clock: ProbeSet((ProcessProbe(),), NvidiaProbe(absent_nvml())),
+        clock,
+        IdleWorker,  # type: ignore[arg-type]
+    )
+    session, extension = session_with(15.0, readings)
+    clock.advance(1.0)
+    readings.tick()
+    clock.advance(4.0)
+    extension.on_end(session, "completed")
+
+    first, last = records(session)
+    assert first.process_cpu_percent is None
+    assert first.process_rss_bytes
+    assert last.process_cpu_percent is not None
+    assert [record.timestamp[17:19] for record in (first, last)] == ["01", "05"]
     session.end_run()
 
 
