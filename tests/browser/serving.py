@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import uvicorn
 
@@ -80,6 +81,20 @@ class Served:
         """Go to another address of this dashboard, as if it was typed."""
         page.goto(f"{self.address}/ui{path}")
         settle(page)
+
+
+def asked(page: Page) -> dict[str, list[str]]:
+    """Return the parameters of the page's address."""
+    return parse_qs(urlsplit(page.url).query)
+
+
+def wait_until_asked(page: Page, **parameters: list[str]) -> None:
+    """Wait until the page's address has these parameters, whatever others it has."""
+
+    def has_come(url: str) -> bool:
+        return parameters.items() <= parse_qs(urlsplit(url).query).items()
+
+    page.wait_for_url(has_come, wait_until="commit")
 
 
 def settle(page: Page) -> None:

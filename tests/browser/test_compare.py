@@ -5,23 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
 from tests.browser.data import Runs
-from tests.browser.serving import Served, settle
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from tests.browser.serving import Served, asked, settle, wait_until_asked
 
 Serve = Callable[[Path], Served]
-
-
-def asked(page: Page, name: str) -> list[str]:
-    """Return a parameter of the page's address."""
-    return parse_qs(urlsplit(page.url).query).get(name, [])
 
 
 def test_runs_are_chosen_drawn_hidden_and_left_out(served: Serve, runs: Runs) -> None:
@@ -33,7 +23,7 @@ def test_runs_are_chosen_drawn_hidden_and_left_out(served: Serve, runs: Runs) ->
     expect(options.first).to_be_visible()
     page.get_by_role("option", name=re.compile("digits")).first.click()
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
-    assert len(asked(page, "run")) == 1
+    expect(page).to_have_url(re.compile(r"[?&]run=\w+$"))
     page.goto(re.sub(r"\?.*", "?run=digits&run=broken", page.url))
     settle(page)
 
@@ -44,7 +34,7 @@ def test_runs_are_chosen_drawn_hidden_and_left_out(served: Serve, runs: Runs) ->
     chart = page.locator("figure.chart").first
     expect(chart).to_have_attribute("aria-label", re.compile(r"2 (series|lines)"))
     swatches.first.click()
-    assert asked(page, "hide") == ["digits"]
+    wait_until_asked(page, hide=["digits"])
     expect(page.locator("figure.chart").first).not_to_have_attribute(
         "aria-label", re.compile(r"2 (series|lines)")
     )
@@ -53,7 +43,7 @@ def test_runs_are_chosen_drawn_hidden_and_left_out(served: Serve, runs: Runs) ->
     settle(page)
     expect(page.get_by_text("One run is not here any more: nowhere")).to_be_visible()
     page.get_by_role("button", name="Leave out", exact=True).click()
-    assert asked(page, "run") == ["digits", "broken"]
+    wait_until_asked(page, run=["digits", "broken"])
 
 
 def test_the_pointer_tells_every_run_the_nearest_in_bold(served: Serve, runs: Runs) -> None:
@@ -84,9 +74,9 @@ def test_the_pointer_tells_every_run_the_nearest_in_bold(served: Serve, runs: Ru
     place.go(page, f"/compare?{chosen}")
     over.hover()
     expect(tip.locator("div").first).to_contain_text("14 of 40, the nearest")
-    assert tip.locator("div:not(:first-child)").count() == 14
+    expect(tip.locator("div:not(:first-child)")).to_have_count(14)
     page.get_by_label("Along").select_option("key:loss")
-    assert asked(page, "x") == ["key:loss"]
+    wait_until_asked(page, x=["key:loss"])
     expect(chart.locator(".readout")).to_have_text(re.compile("^loss"))
     page.mouse.move(2, 2)
     page.go_back()
@@ -123,10 +113,10 @@ def test_a_run_is_held_against_another_and_a_target_says_when(served: Serve, run
 
     target = page.get_by_role("region", name="Time to target")
     expect(target.get_by_role("rowheader", name=re.compile(re.escape(key)))).to_be_visible()
-    assert asked(page, "target") == [f"{key}>=-1000000000"]
+    wait_until_asked(page, target=[f"{key}>=-1000000000"])
     page.get_by_role("button", name=re.compile("^Hold the others against")).nth(1).click()
     settle(page)
-    assert asked(page, "reference") == ["broken"]
+    wait_until_asked(page, reference=["broken"])
     expect(page.get_by_role("columnheader", name=re.compile("★")).first).to_be_visible()
 
 
@@ -146,7 +136,7 @@ def test_a_sweep_is_followed_through_its_settings(served: Serve, runs: Runs) -> 
     page.mouse.up()
 
     expect(page.get_by_text(re.compile(r"^\d+ of 40 runs go through all ranges"))).to_be_visible()
-    (brush,) = asked(page, "brush")
+    (brush,) = asked(page)["brush"]
     kept = int(page.locator(".parallel > .readout").inner_text().split()[0])
     assert 0 < kept < 40
     page.reload()

@@ -65,7 +65,7 @@ def test_charts_can_be_searched_zoomed_along_all_and_taken_along(served: Serve, 
     expect(everything).to_be_visible()
     page.go_back()
     expect(everything).to_have_count(0)
-    assert page.url.endswith("/runs/digits")
+    expect(page).to_have_url(re.compile("/runs/digits$"))
     page.mouse.move(2, 2)
     page.reload()
     expect(loss.locator(".readout")).to_have_text(re.compile(r"^step +last [\d.]+ at \d+"))
