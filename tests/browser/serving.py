@@ -14,6 +14,7 @@ import uvicorn
 
 from quark.dashboard.local import LocalDesk, local_app
 from quark.storage.embedded import EmbeddedStore
+from tests.support.ports import lasting_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,10 +25,10 @@ _START_SECONDS = 30
 class Server:
     """A dashboard that answers. Owns its thread and its store."""
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None) -> None:
         self.folder = folder
+        self.port = port = port or lasting_port()
         listening = socket.create_server(("127.0.0.1", port))
-        self.port = port = listening.getsockname()[1]
         self.store = EmbeddedStore(folder / ".quark")
         desk = LocalDesk(self.store, port=port)
         self.address = f"http://127.0.0.1:{port}"

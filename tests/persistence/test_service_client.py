@@ -27,6 +27,7 @@ from quark.persistence.wire import GZIP_ABOVE_BYTES, JSON_TYPE, error_body
 from quark.settings import Settings
 from tests.persistence.raw_server import answer, raw_server
 from tests.storage.building import batch, run_record
+from tests.support.ports import lasting_port
 
 KEY = "qk_0123456789ab_" + "s" * 40
 
@@ -84,8 +85,7 @@ def test_a_url_with_a_secret_or_without_a_host_is_refused_and_not_shown(url: str
 
 
 def test_the_key_is_in_no_text_that_a_client_gives() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = lasting_port()
     http = ServiceClient(f"http://127.0.0.1:{port}?storage_dir=a", KEY)
 
     with pytest.raises(SessionStoreError, match="cannot be reached") as caught:

@@ -10,15 +10,15 @@ from quark.errors import SessionStoreError
 from quark.service.backup.taking import back_up, restore
 from tests.service.writing import Writer
 from tests.storage.building import create_run
+from tests.support.ports import lasting_port
 from tests.support.servers.postgresql import PASSWORD, shared_server
 from tests.support.service import running_service, service_config
 
 
 def test_a_database_is_backed_up_under_a_training_that_goes_on_from_it(tmp_path: Path) -> None:
     server = shared_server()
-    config = service_config(tmp_path / "first", db_url=server.new_database())
+    config = service_config(tmp_path / "first", port=lasting_port(), db_url=server.new_database())
     with running_service(config) as running:
-        port = int(running.url.rpartition(":")[2])
         store = running.store("vision")
         create_run(store)
         payload = store.blobs.put(b"weights")[0]
@@ -30,7 +30,7 @@ def test_a_database_is_backed_up_under_a_training_that_goes_on_from_it(tmp_path:
         writer.await_frames(30)
     lost_after = writer.seq
 
-    restored = service_config(tmp_path / "second", port=port, db_url=server.new_database())
+    restored = service_config(tmp_path / "second", port=config.port, db_url=server.new_database())
     restore(tmp_path / "backup", restored)
     with running_service(restored):
         writer.await_frames(30)

@@ -13,15 +13,15 @@ from quark.storage.embedded import EmbeddedStore
 from quark.storage.sqlite_open import Schema
 from tests.service.writing import Writer
 from tests.storage.building import create_run
+from tests.support.ports import lasting_port
 from tests.support.service import running_service, service_config
 
 
 def test_a_run_in_progress_is_brought_to_the_new_schema_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = service_config(tmp_path, merge_processes=0)
+    config = service_config(tmp_path, port=lasting_port(), merge_processes=0)
     with running_service(config) as running:
-        port = int(running.url.rpartition(":")[2])
         store = running.store("vision")
         create_run(store)
         writer = Writer(store)
@@ -30,7 +30,7 @@ def test_a_run_in_progress_is_brought_to_the_new_schema_and_goes_on(
     older = run_db.RUN_SCHEMA
     newer = Schema("run", (*older.migrations, ("ALTER TABLE run ADD COLUMN later TEXT",)))
     monkeypatch.setattr(run_db, "RUN_SCHEMA", newer)
-    with running_service(service_config(tmp_path, port=port, merge_processes=0)):
+    with running_service(config):
         writer.await_frames(20)
         writer.stop()
         values = store.points.series("run-1", "loss").value.astype(int).tolist()

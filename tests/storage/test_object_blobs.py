@@ -20,7 +20,7 @@ from quark.storage.object_blobs import ObjectBlobs
 from quark.storage.object_bucket import BucketOptions, ObjectBucket, ObjectStatus, open_bucket
 from quark.storage.ranged_file import RangedFile
 from tests.support.clock import FakeClock
-from tests.support.servers.process import free_port
+from tests.support.ports import lasting_port
 
 obstore_stores = pytest.importorskip("obstore.store", reason="obstore is not installed")
 
@@ -365,7 +365,7 @@ def test_a_url_that_is_not_one_is_refused_without_showing_secrets(url: str, said
 
 def test_a_store_that_does_not_answer_is_an_error_without_secrets(tmp_path: Path) -> None:
     options = BucketOptions(max_retries=0, connect_timeout_seconds=1, timeout_seconds=2)
-    url = f"s3://bucket/p?endpoint=http://127.0.0.1:{free_port()}&region=r"
+    url = f"s3://bucket/p?endpoint=http://127.0.0.1:{lasting_port()}&region=r"
     credentials = {"access_key_id": "AKHIDDEN", "secret_access_key": "hidden"}
     blobs = ObjectBlobs(open_bucket(url, options, credentials=credentials))
     (tmp_path / "file").write_bytes(b"x")

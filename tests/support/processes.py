@@ -6,9 +6,7 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,20 +19,10 @@ import psutil
 
 from quark.persistence.http_store import HttpStore
 from quark.persistence.service_client import ServiceClient
+from tests.support.ports import lasting_port
 
 _COMMAND = (sys.executable, "-c", "from quark.cli.main import main; main()")
 _START_SECONDS = 60.0
-#: Below those that the system gives to outgoing connections: nobody takes the port in between.
-_PORTS = range(20_000, 30_000)
-
-
-def lasting_port() -> int:
-    """Return a port that stays free while nobody listens on it."""
-    for port in random.SystemRandom().sample(_PORTS, 200):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 class ServiceProcess:

@@ -18,15 +18,15 @@ from quark.service.stores import StoreKey, Stores
 from quark.storage.documents import DocumentChange
 from tests.service.writing import Writer
 from tests.storage.building import batch, create_run, record
+from tests.support.ports import lasting_port
 from tests.support.service import running_service, service_config
 
 
 def test_a_backup_of_a_running_training_is_whole_and_the_training_goes_on_from_it(
     tmp_path: Path,
 ) -> None:
-    config = service_config(tmp_path / "first")
+    config = service_config(tmp_path / "first", port=lasting_port())
     with running_service(config) as running:
-        port = int(running.url.rpartition(":")[2])
         store = running.store("vision")
         create_run(store)
         payload = store.blobs.put(b"weights" * 1000)[0]
@@ -40,7 +40,7 @@ def test_a_backup_of_a_running_training_is_whole_and_the_training_goes_on_from_i
         writer.await_frames(50)
     lost_after = writer.seq
 
-    restored = service_config(tmp_path / "second", port=port)
+    restored = service_config(tmp_path / "second", port=config.port)
     restore(tmp_path / "backup", restored)
     with running_service(restored):
         writer.await_frames(50)

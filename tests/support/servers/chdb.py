@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import lasting_port
 from tests.support.servers.clickhouse import ClickHouseServers
-from tests.support.servers.process import free_port, listens, start
+from tests.support.servers.process import listens, start
 
 _PROGRAM = Path(__file__).with_name("chdb_program.py")
 
@@ -34,7 +35,7 @@ def chdb() -> ClickHouseServers:
         )
     folder = Path(tempfile.mkdtemp(prefix="quark-chdb-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # runs after the server's end
-    port = free_port()
+    port = lasting_port()
     command = [python, "-I", str(_PROGRAM), str(folder), str(port)]
     start(command, folder / "terminal.log", lambda: listens(port))
     return ClickHouseServers(f"127.0.0.1:{port}")

