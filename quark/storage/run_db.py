@@ -58,7 +58,10 @@ RUN_SCHEMA = Schema(
             "CREATE INDEX chunk_tail ON chunk (key_id, point_count) WHERE is_tail = 1",
             "CREATE TABLE damaged (id INTEGER PRIMARY KEY, source TEXT NOT NULL, "
             "body BLOB NOT NULL)",
-            "INSERT INTO meta (name, value) VALUES ('merge_generation', '0'), "
+            # A merge that began on a run of the same id that was deleted must not count as one of
+            # this run, so the numbers of no two runs are the same.
+            "INSERT INTO meta (name, value) VALUES "
+            "('merge_generation', CAST(abs(random() / 2) AS TEXT)), "
             "('merge_claimed_until_us', '0')",
         ),
     ),

@@ -25,7 +25,8 @@ class Pending(NamedTuple):
 
 
 class MergeState(NamedTuple):
-    """How many merges there were, and until when a process has announced that it merges."""
+    """A number that every merge changes and no two runs share, also two of the same id, and until
+    when a process has announced that it merges."""
 
     generation: int
     claimed_until_us: int

@@ -162,15 +162,17 @@ class SqliteFile:
             pass
 
     def _current_writer(self, create: bool) -> sqlite3.Connection:
-        try:
-            identity = self._file_identity()
-        except FileNotFoundError:
-            self._close_writer()
-            if not create:
-                raise
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            identity = None
-        if self._writer is None or identity != self._writer_identity:
+        while True:
+            try:
+                identity = self._file_identity()
+            except FileNotFoundError:
+                self._close_writer()
+                if not create:
+                    raise
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                identity = None
+            if self._writer is not None and identity == self._writer_identity:
+                return self._writer
             self._close_writer()
             self._writer = open_writer(
                 self.path,
@@ -179,26 +181,32 @@ class SqliteFile:
                 busy_timeout_seconds=self._busy_timeout_seconds,
                 synced=self._synced,
             )
-            self._writer_identity = self._file_identity()
-        return self._writer
+            # Replaced while it was opened, it may be one file with the log of the other, so what
+            # was there before counts, and it is looked at again.
+            self._writer_identity = identity or self._file_identity()
 
     def _take_reader(self) -> tuple[sqlite3.Connection, Identity]:
-        with self._readers:
-            identity = self._file_identity()
-            if identity != self._readers_identity:
-                self._close_idle_readers()
-                self._readers_identity = identity
-            self._busy_reader_count += 1
-            if self._idle_readers:
-                return self._idle_readers.pop(), identity
-        try:
-            connection = open_reader(
-                self.path, self._schema, busy_timeout_seconds=self._busy_timeout_seconds
-            )
-        except BaseException:
-            self._give_back_reader(None, None)
-            raise
-        return connection, identity
+        while True:
+            with self._readers:
+                identity = self._file_identity()
+                if identity != self._readers_identity:
+                    self._close_idle_readers()
+                    self._readers_identity = identity
+                self._busy_reader_count += 1
+                if self._idle_readers:
+                    return self._idle_readers.pop(), identity
+            connection: sqlite3.Connection | None = None
+            try:
+                connection = open_reader(
+                    self.path, self._schema, busy_timeout_seconds=self._busy_timeout_seconds
+                )
+                if self._file_identity() == identity:
+                    return connection, identity
+            except BaseException:
+                self._give_back_reader(connection, None)
+                raise
+            # Replaced while it was opened: it may be one file with the log of the other.
+            self._give_back_reader(connection, None)
 
     def _give_back_reader(
         self, connection: sqlite3.Connection | None, identity: Identity | None

@@ -13,8 +13,11 @@ from tests.storage.stores import STORES
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for a ``store`` on every store that ``--stores`` names."""
-    if "store" not in metafunc.fixturenames:
+    """Run what asks for a ``store`` on every store that ``--stores`` names.
+
+    A module with a ``store`` of its own is about that one alone.
+    """
+    if "store" not in metafunc.fixturenames or hasattr(metafunc.module, "store"):
         return
     chosen = metafunc.config.getoption("--stores")
     names = chosen.split(",") if chosen else list(STORES)

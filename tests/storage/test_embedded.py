@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quark.errors import DamagedFileError, RunNotFoundError, SchemaMigrationError, SessionStoreError
 from quark.records import EventRecord
-from quark.storage import layout, sqlite_open
+from quark.storage import layout, sqlite_file, sqlite_open
 from quark.storage.embedded import EmbeddedStore
 from quark.storage.index_db import IndexDb
 from quark.storage.run_db import RUN_SCHEMA, RunDb
@@ -143,6 +144,35 @@ def test_a_run_deleted_by_another_process_is_noticed(store: EmbeddedStore, root:
 
     assert store.records.get_run("run-1").name == "new"
     assert list(store.points.keys("run-1")) == ["new", "old"]
+    other.close()
+
+
+@pytest.mark.parametrize("opener", ["open_writer", "open_reader"])
+def test_a_run_that_is_replaced_while_its_file_is_opened_is_opened_again(
+    store: EmbeddedStore, root: Path, monkeypatch: pytest.MonkeyPatch, opener: str
+) -> None:
+    create_run(store, name="old")
+    store.close()
+    reopened, other = EmbeddedStore(root), EmbeddedStore(root)
+    original = getattr(sqlite_file, opener)
+    is_replaced = False
+
+    def opened_while_it_is_replaced(path: Path, *words: Any, **named: Any) -> sqlite3.Connection:
+        nonlocal is_replaced
+        connection: sqlite3.Connection = original(path, *words, **named)
+        if path.name == "run.db" and not is_replaced:
+            is_replaced = True
+            other.records.delete_run("run-1")
+            create_run(other, name="new")
+        return connection
+
+    monkeypatch.setattr(sqlite_file, opener, opened_while_it_is_replaced)
+    if opener == "open_writer":
+        log(reopened, losses(1, [1.0]))
+        assert other.points.series("run-1", "loss").value.tolist() == [1.0]
+    assert reopened.records.get_run("run-1").name == "new"
+    assert is_replaced
+    reopened.close()
     other.close()
 
 

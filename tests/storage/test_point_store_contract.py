@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from quark.errors import RunNotFoundError, SchemaValidationError
+from quark.storage import merge, merge_write
 from quark.storage.model import NO_STEP, StepRange
 from quark.storage.protocols import Store
 from tests.storage.building import (
@@ -427,3 +428,34 @@ def test_merging_again_changes_nothing(store: Store) -> None:
         store.points.merge("run-1", final=final)
 
     assert points_of(store.points.series("run-1", "loss")) == before
+
+
+def test_a_merge_of_a_run_that_is_deleted_meanwhile_leaves_the_one_of_the_same_id_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [(seq, seq, None, START_US + seq, [1.0, 2.0, 3.0]) for seq in range(1, 301)]
+    create_run(store)
+    log(store, block(["old", "older", "oldest"], rows))
+    original = merge_write.pack_group
+    is_written_again = False
+
+    def pack_while_it_is_written_again(group: Any) -> Any:
+        write_again()
+        return original(group)
+
+    def write_again() -> None:
+        nonlocal is_written_again
+        if not is_written_again:
+            is_written_again = True
+            store.records.delete_run("run-1")
+            create_run(store)
+            log(store, losses(1, [0.5, 0.25]))
+
+    monkeypatch.setattr(merge, "pack_group", pack_while_it_is_written_again)
+    store.points.merge("run-1", final=True)
+    write_again()  # where merging is not for the store to do
+
+    assert list(store.points.keys("run-1")) == ["loss"]
+    series = store.points.series("run-1", "loss")
+    assert series.value.tolist() == [0.5, 0.25]
+    assert series.writers == ("creator", "w1")

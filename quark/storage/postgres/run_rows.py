@@ -32,7 +32,8 @@ WITH added AS (
     VALUES (%s, %s, {", ".join(["%s"] * len(_COLUMNS))})
     ON CONFLICT (namespace_id, run_id) DO NOTHING RETURNING number
 )
-INSERT INTO quark.run_state (run) SELECT number FROM added RETURNING run
+INSERT INTO quark.run_state (run, merge_generation)
+SELECT number, (random() * (2::bigint ^ 62))::bigint FROM added RETURNING run
 """
 _UPDATE = f"UPDATE quark.run SET {', '.join(f'{name} = %s' for name in _COLUMNS)} WHERE number = %s"
 # A score of one side is left where it is; JSON may also write letters as escapes.
