@@ -72,12 +72,11 @@ class EmbeddedRecords:
         journals still hold.
         """
         self._runs.check_open()
-        self._runs.forget(run_id)
-        is_listed = is_run_id(run_id) and self._index.remove(run_id)
-        if is_run_id(run_id) and self._remove_folder(run_id):
-            return
-        if not is_listed:
-            raise RunNotFoundError(f"There is no run {run_id!r} in {self._runs.root}.")
+        if is_run_id(run_id):
+            is_listed = self._index.remove(run_id)
+            if self._remove_folder(run_id) or is_listed:
+                return
+        raise RunNotFoundError(f"There is no run {run_id!r} in {self._runs.root}.")
 
     def read(
         self, kind: type[R], run_id: str, where: RecordFilter = RecordFilter()
@@ -153,7 +152,8 @@ class EmbeddedRecords:
         # Moved first, so that nobody ever sees half a run.
         doomed = folder.with_name(f"{DELETING_PREFIX}{ids.random_id()}")
         try:
-            folder.rename(doomed)
+            with self._runs.alone(run_id):
+                folder.rename(doomed)
         except FileNotFoundError:
             return False
         except OSError as error:

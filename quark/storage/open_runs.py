@@ -71,12 +71,11 @@ class OpenRuns:
             if self._is_closed:
                 entry.run_db.close()
 
-    def forget(self, run_id: str) -> None:
-        """Close the run's file, as it is about to be deleted."""
-        with self._lock:
-            entry = self._entries.pop(run_id, None)
-        if entry is not None:
-            entry.run_db.close()
+    @contextmanager
+    def alone(self, run_id: str) -> Iterator[None]:
+        """Have nobody in this process use the run's file until the block ends, which removes it."""
+        with self.use(run_id) as run_db, run_db.file.alone():
+            yield
 
     def close(self) -> None:
         """Close all files; those in use are closed by their last user."""

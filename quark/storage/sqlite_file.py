@@ -24,6 +24,8 @@ from quark.storage.sqlite_open import Schema, open_reader, open_writer
 #: How long a transaction waits for another process's before it gives up.
 BUSY_TIMEOUT_SECONDS = 30.0
 _SHRINK_TIMEOUT_SECONDS = 0.1
+#: How long whoever removes a file waits for transactions on it.
+_ALONE_SECONDS = 5.0
 _MAX_IDLE_READERS = 2
 
 Identity = tuple[int, int]
@@ -130,6 +132,21 @@ class SqliteFile:
             self._close_writer()
         with self._readers:
             self._close_idle_readers()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Close every connection and let none open until the block ends: the file goes away.
+
+        SQLite opens the file, its log and their index one after the other, by name. Who opens the
+        file that goes and the log of the one that comes takes the index from under those who use
+        it rightly; between processes SQLite's locks prevent that, within one they do not.
+        """
+        is_shut = self.prepare_fork(_ALONE_SECONDS)
+        try:
+            yield
+        finally:
+            if is_shut:
+                self.after_fork()
 
     def prepare_fork(self, timeout_seconds: float) -> bool:
         """Close every connection and let none open until :meth:`after_fork`; False if a

@@ -254,3 +254,35 @@ def test_threads_append_and_read_at_once(store: Store) -> None:
     for number in range(3):
         mine = series.writer == series.writers.index(f"w{number}")
         assert series.value[mine].tolist() == list(np.arange(1.0, count + 1))
+
+
+def test_a_run_that_is_deleted_and_written_again_is_whole_under_readers(store: Store) -> None:
+    wrong: list[object] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.wait(0.001):
+            try:
+                found = store.points.keys("run-1")
+            except RunNotFoundError:
+                continue
+            except Exception as error:
+                wrong.append(error)
+                return
+            if list(found) not in ([], ["loss"]):
+                wrong.append(found)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(12):
+            create_run(store)
+            log(store, losses(1, [float(number), 2.0]))
+            assert store.points.series("run-1", "loss").value.tolist() == [number, 2.0]
+            store.records.delete_run("run-1")
+    finally:
+        ended.set()
+        for reader in readers:
+            reader.join()
+    assert not wrong
