@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -115,18 +116,18 @@ class _Server(uvicorn.Server):
     def _parent_has_gone(self) -> None:
         assert self._parent is not None
         asyncio.get_running_loop().remove_reader(self._parent)
-        self.stop()
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
             os._exit(EXIT_KILLED)
-        self.stop()
+        self.should_exit = True  # and no more: what a signal interrupts may hold any lock
 
-    def stop(self) -> None:
-        """Begin to stop: nothing new is taken, and what waits for changes is answered."""
-        self.should_exit = True
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, answer what waits for changes, and let the rest end in its time."""
         self.config.app.state.service.begin_to_stop()  # type: ignore[union-attr]
         _notify("STOPPING=1")
+        await super().shutdown(sockets)
 
 
 def _serve(
@@ -171,6 +172,32 @@ def _options(config: ServiceConfig) -> dict[str, Any]:
     }
 
 
+class _Worker:
+    """A process that serves, and a line to it: it says once that it serves, and ends when we do."""
+
+    def __init__(self, config: ServiceConfig, listener: socket.socket) -> None:
+        self.line, other_end = socket.socketpair()
+        with other_end:
+            self.process = subprocess.Popen(
+                own_python("quark.service.serving", str(listener.fileno())),
+                stdin=other_end.fileno(),
+                pass_fds=[listener.fileno()],
+            )
+        self.is_ready = False
+        with contextlib.suppress(OSError):
+            # Not as arguments, which everybody sees.
+            self.line.sendall(jsonio.dumps(_as_flags(config)) + b"\n")
+
+    def hear(self) -> None:
+        """Take up what it said, or that it ended before it said anything."""
+        try:
+            self.is_ready = bool(self.line.recv(1))
+        except OSError:
+            self.is_ready = False
+        if not self.is_ready:
+            self.process.wait()
+
+
 class _Workers:
     """Processes that share a listening socket. One that dies is replaced."""
 
@@ -181,65 +208,73 @@ class _Workers:
         self._listener = listener
         self._ready = ready
         self._log = JsonLog()
-        self._stop = threading.Event()
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._is_stopping = False
+        # A signal handler may take no lock, so no event: what it interrupts may hold it.
+        self._bell, self._rope = socket.socketpair()
+        self._workers: list[_Worker] = []
 
     def run(self) -> int:
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             with WorkerMetrics() as metrics:
-                while len(self._children) < self._config.workers and not self._stop.is_set():
-                    self._children.append(self._start())
-                self._ready()
-                while not self._stop.wait(_LOOK_SECONDS):
+                while len(self._workers) < self._config.workers and not self._is_stopping:
+                    self._workers.append(_Worker(self._config, self._listener))
+                self._wait_until_ready(metrics)
+                while not self._is_stopping:
+                    wait([self._bell], _LOOK_SECONDS)
                     self._replace_dead(metrics)
                 return self._end()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(
-            own_python("quark.service.serving", str(self._listener.fileno())),
-            stdin=subprocess.PIPE,
-            pass_fds=[self._listener.fileno()],
-        )
-        assert child.stdin is not None
-        with contextlib.suppress(OSError):
-            # Not as arguments, which everybody sees. The pipe stays open: its end is ours.
-            child.stdin.write(jsonio.dumps(_as_flags(self._config)) + b"\n")
-            child.stdin.flush()
-        return child
+    def _wait_until_ready(self, metrics: WorkerMetrics) -> None:
+        while not self._is_stopping:
+            beginning = [worker for worker in self._workers if not worker.is_ready]
+            if not beginning:
+                self._ready()
+                return
+            heard = wait([self._bell, *(worker.line for worker in beginning)])
+            for worker in beginning:
+                if worker.line in heard:
+                    worker.hear()
+            self._replace_dead(metrics)
 
     def _replace_dead(self, metrics: WorkerMetrics) -> None:
-        for number, child in enumerate(self._children):
-            code = child.poll()
-            if code is None:
+        for number, worker in enumerate(self._workers):
+            if self._is_stopping or worker.process.poll() is None:
                 continue
-            self._log.line("worker died", level="error", pid=child.pid, code=code)
-            metrics.forget(child.pid)
-            if not self._stop.wait(_RESTART_SECONDS):
-                self._children[number] = self._start()
+            pid, code = worker.process.pid, worker.process.returncode
+            self._log.line("worker died", level="error", pid=pid, code=code)
+            worker.line.close()
+            metrics.forget(pid)
+            wait([self._bell], _RESTART_SECONDS)
+            if not self._is_stopping:
+                self._workers[number] = _Worker(self._config, self._listener)
 
     def _end(self) -> int:
-        for child in self._children:
-            child.terminate()
+        for worker in self._workers:
+            worker.process.terminate()
         deadline = SYSTEM_CLOCK.monotonic() + self._config.shutdown_timeout_seconds + _SLACK_SECONDS
-        for child in self._children:
+        for worker in self._workers:
+            process = worker.process
             try:
-                child.wait(max(0.1, deadline - SYSTEM_CLOCK.monotonic()))
+                process.wait(max(0.1, deadline - SYSTEM_CLOCK.monotonic()))
             except subprocess.TimeoutExpired:
-                self._log.line("worker killed", level="error", pid=child.pid)
-                child.kill()  # what it acknowledged is stored
-                child.wait()
-        return max(abs(child.poll() or 0) for child in self._children) and EXIT_KILLED
+                self._log.line("worker killed", level="error", pid=process.pid)
+                process.kill()  # what it acknowledged is stored
+                process.wait()
+        # One that never served had nothing to end in good order.
+        served = [worker.process for worker in self._workers if worker.is_ready]
+        return EXIT_KILLED if any(process.returncode for process in served) else 0
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._stop.is_set():
-            for child in self._children:
-                child.kill()
+        if self._is_stopping:
+            for worker in self._workers:
+                worker.process.kill()
             os._exit(EXIT_KILLED)
-        self._stop.set()
+        self._is_stopping = True
+        self._rope.send(b"\0")
 
 
 def _as_flags(config: ServiceConfig) -> dict[str, Any]:
@@ -291,7 +326,13 @@ def _be_worker(listener_fileno: int) -> int:
     flags = jsonio.loads(sys.stdin.buffer.readline())
     config = load_config({name: value for name, value in flags.items() if value != []})
     listener = socket.socket(fileno=listener_fileno)
-    return _serve(config, listener, lambda: None, parent=sys.stdin.fileno())
+    parent = sys.stdin.fileno()
+
+    def tell() -> None:
+        with contextlib.suppress(OSError):
+            os.write(parent, b"\n")
+
+    return _serve(config, listener, tell, parent=parent)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from quark.persistence.wire import API_PREFIX
 from tests.service.test_shutdown import Sender, stored
@@ -81,6 +82,47 @@ def test_workers_count_together(tmp_path: Path) -> None:
         sample = b'quark_requests_total{method="GET",route="unknown",status="404"} 40.0'
         assert sample in text
         assert service.stop(seconds=SECONDS) == 0
+
+
+def test_workers_that_are_still_beginning_neither_make_it_ready_nor_spoil_a_stop(
+    tmp_path: Path,
+) -> None:
+    second_never_begins = """
+import quark.service.serving as serving
+whole, started = serving.own_python, []
+def own_python(*words):
+    started.append(words)
+    return ["sleep", "600"] if len(started) == 2 else whole(*words)
+serving.own_python = own_python
+"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify"))
+        notified.settimeout(SECONDS)
+        with ServiceProcess(
+            tmp_path / "root",
+            "--workers",
+            "2",
+            environment={"NOTIFY_SOCKET": str(tmp_path / "notify")},
+            prelude=second_never_begins,
+        ) as service:
+            second = next(
+                child for child in psutil.Process(service.pid).children() if child.name() == "sleep"
+            )
+            notified.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                notified.recv(100)
+            notified.settimeout(SECONDS)
+            second.kill()
+            told = [notified.recv(100)]
+            assert service.stop(seconds=SECONDS) == 0
+            told += [notified.recv(100) for _ in range(2)]  # one of each worker
+
+            service.start()
+            assert service.stop(seconds=SECONDS) == 0
+            told.append(notified.recv(100))
+
+    assert told == [b"READY=1", *[b"STOPPING=1"] * 3]
+    assert service.said().count('"worker died"') == 1
 
 
 def test_systemd_is_told_when_it_is_ready_and_when_it_stops(tmp_path: Path) -> None:

@@ -167,6 +167,41 @@ EmbeddedDocuments.get = lambda self, kind, name: (
     assert time.monotonic() - began < 15
 
 
+def test_a_signal_may_come_while_anything_is_locked(tmp_path: Path) -> None:
+    interrupted_with_the_lock = """
+import os, signal
+from quark.service.live_waiting import LiveWaiting
+begin, killed = LiveWaiting.__init__, []
+
+class Interrupted:
+    def __init__(self, lock):
+        self.lock = lock
+    def __enter__(self):
+        self.lock.acquire()
+        if not killed:
+            killed.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+    def __exit__(self, *error):
+        self.lock.release()
+
+def begin_interrupted(self, *words):
+    begin(self, *words)
+    self._lock = Interrupted(self._lock)
+
+LiveWaiting.__init__ = begin_interrupted
+"""
+    path = f"{API_PREFIX}/workspaces/-/runs/run-1/changes?wait_seconds=60"
+    with ServiceProcess(tmp_path / "root", prelude=interrupted_with_the_lock) as service:
+        store = service.store()
+        store.append(batch(1, 1, run_record()))
+        store.close()
+
+        status, _ = ask(service.port, path, key=service.key, seconds=SECONDS)
+
+        assert status == 200
+        assert service.wait(SECONDS) == 0
+
+
 def test_a_connection_that_is_made_during_a_stop_is_answered_once(tmp_path: Path) -> None:
     with running_service(service_config(tmp_path)) as service:
         service.stop()

@@ -99,8 +99,12 @@ class ServiceProcess:
 
     def stop(self, *, seconds: float = 60.0) -> int:
         """Have it end in good order; return its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end; return its exit code."""
         assert self._process is not None
-        self._process.terminate()
         return self._process.wait(seconds)
 
     def signal(self, number: signal.Signals) -> None:
