@@ -28,7 +28,7 @@ if importlib.util.find_spec("playwright") is None:
 #: Where Debian puts it; QUARK_TEST_CHROMIUM names another one.
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 #: For how long a page may take to come to what is expected: only a test that fails waits for it.
-_PATIENCE_MS = 30_000
+_PATIENCE_MS = 60_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

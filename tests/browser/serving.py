@@ -19,7 +19,7 @@ from tests.support.ports import lasting_port
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 
 
 class Server:

@@ -47,7 +47,7 @@ run.finish()
 _HOLDS_19 = re.compile(r"\b1[^\d]?019\b")
 _HOLDS_39 = re.compile(r"\b1[^\d]?039\b")
 #: How long a page may take to show what happened; the pages ask every few seconds.
-SOON_MS = 40_000
+SOON_MS = 80_000
 
 
 class Training:

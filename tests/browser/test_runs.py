@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Serve = Callable[[Path], Served]
 
 #: What changes elsewhere is seen after some seconds; a busy machine takes longer.
-_SOON_MS = 40_000
+_SOON_MS = 80_000
 
 
 @pytest.fixture

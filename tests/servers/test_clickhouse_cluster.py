@@ -74,7 +74,7 @@ class Training:
             self.batch_count += 1
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 180) -> None:
     for _ in range(int(seconds / 0.1)):
         if condition():
             return

@@ -113,7 +113,7 @@ def test_what_is_sent_past_the_service_is_not_believed(
         assert service.key is not None
         assert service.key not in url
         assert VARIABLES["AWS_SECRET_ACCESS_KEY"] not in url
-        httpx.put(url, content=content).raise_for_status()
+        httpx.put(url, content=content, timeout=60).raise_for_status()
 
     for number in range(3):
         send(number, PAYLOAD[number * part_bytes : (number + 1) * part_bytes])

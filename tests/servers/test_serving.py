@@ -18,7 +18,7 @@ from tests.service.test_shutdown import Sender, stored
 from tests.storage.building import batch, losses, run_record
 from tests.support.processes import ServiceProcess, ask, wait_until
 
-SECONDS = 30
+SECONDS = 90
 
 
 def test_what_two_workers_acknowledged_before_a_stop_is_stored(tmp_path: Path) -> None:

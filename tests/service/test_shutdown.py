@@ -24,7 +24,7 @@ from tests.storage.building import batch, losses, run_record
 from tests.support.processes import ServiceProcess, ask, wait_until
 from tests.support.service import running_service, service_config
 
-SECONDS = 30
+SECONDS = 90
 
 
 def stored(root: Path, workspace: str = "team") -> tuple[Stores, Store]:
@@ -39,7 +39,7 @@ class Sender(threading.Thread):
         super().__init__(name=f"test-sender-{run_id}")
         self.run_id = run_id
         self.acknowledged = 0
-        self._store = service.store(timeout_seconds=5.0)
+        self._store = service.store(timeout_seconds=30.0)
         self._store.append(batch(1, 1, run_record(), run_id=run_id))
 
     def run(self) -> None:
@@ -230,7 +230,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Signals) ->
 
         service.signal(number)
         wait_until(lambda: _is_closed(service.port), seconds=SECONDS)
-        code = service.stop(seconds=5)  # its deadline would be 30 s
+        code = service.stop(seconds=25)  # its deadline would be 30 s
         connection.close()
 
     assert code == 1

@@ -22,7 +22,7 @@ from quark.persistence.service_client import ServiceClient
 from tests.support.ports import lasting_port
 
 _COMMAND = (sys.executable, "-c", "from quark.cli.main import main; main()")
-_START_SECONDS = 60.0
+_START_SECONDS = 150.0
 
 
 class ServiceProcess:
@@ -65,7 +65,7 @@ class ServiceProcess:
         size: int = psutil.Process(self.pid).memory_info().rss
         return size
 
-    def store(self, storage_dir: str | None = None, *, timeout_seconds: float = 15.0) -> HttpStore:
+    def store(self, storage_dir: str | None = None, *, timeout_seconds: float = 120.0) -> HttpStore:
         """Return a store that speaks to it."""
         place = f"?storage_dir={storage_dir}" if storage_dir else ""
         return HttpStore(
@@ -97,7 +97,7 @@ class ServiceProcess:
         self._process.kill()
         self._process.wait()
 
-    def stop(self, *, seconds: float = 60.0) -> int:
+    def stop(self, *, seconds: float = 120.0) -> int:
         """Have it end in good order; return its exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(seconds)
@@ -129,13 +129,13 @@ class ServiceProcess:
         code = self._process.poll()
         assert code is None, f"the service ended with {code}: {self.said()[-4000:]}"
         try:
-            return ask(self.port, "/healthz", seconds=5)[0] < 500
+            return ask(self.port, "/healthz", seconds=20)[0] < 500
         except OSError:
             return False
 
 
 def ask(
-    port: int, path: str, *, key: str | None = None, seconds: float = 10.0
+    port: int, path: str, *, key: str | None = None, seconds: float = 60.0
 ) -> tuple[int, bytes]:
     """Return status and body of an answer, on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
@@ -151,7 +151,7 @@ def ask(
 
 
 def wait_until(
-    condition: Callable[[], bool], *, seconds: float = 60.0, what: str = "it is so"
+    condition: Callable[[], bool], *, seconds: float = 120.0, what: str = "it is so"
 ) -> None:
     """Look at a condition until it holds; fail after so long."""
     deadline = time.monotonic() + seconds

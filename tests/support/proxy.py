@@ -27,7 +27,7 @@ Ending = Literal["rst", "fin"]
 
 _PIECE_BYTES = 64 * 1024
 _STEPS_PER_SECOND = 20
-_CONTROL_SECONDS = 30.0
+_CONTROL_SECONDS = 90.0
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ class Proxy:
             seen = self._traffic
             return Traffic(seen.connections, seen.cut, seen.request_bytes, seen.response_bytes)
 
-    def wait_for(self, condition: Callable[[Traffic], bool], *, seconds: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[Traffic], bool], *, seconds: float = 120.0) -> None:
         """Wait until what came by fulfils a condition; fail after so long."""
         with self._passed:
             done = self._passed.wait_for(lambda: condition(self._traffic), seconds)

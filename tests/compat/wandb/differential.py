@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.compat.wandb.driver import REAL, SHIM
 
-_TIMEOUT_SECONDS = 100
+_TIMEOUT_SECONDS = 200
 _ABSENT = "<nothing>"
 
 

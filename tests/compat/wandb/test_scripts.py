@@ -27,7 +27,7 @@ CRASHING = "resume_after_crash"
 ALONE = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem != CRASHING)
 
 _IMPORT = re.compile(r"^(\s*)import wandb$", re.MULTILINE)
-_TIMEOUT_SECONDS = 100
+_TIMEOUT_SECONDS = 200
 
 #: What one run left: ``history``, ``config``, ``summary``, and facts such as its tags.
 Kept = dict[str, Any]

@@ -20,7 +20,7 @@ from tests.compat.wandb.sequences import calls
 
 COUNT = 200
 KILLED_COUNT = 60
-_TIMEOUT_SECONDS = 100
+_TIMEOUT_SECONDS = 200
 
 
 def run_all(

@@ -15,7 +15,7 @@ import pytest
 from quark.service.limits import GuardLimits
 from tests.support.service import RunningService, running_service, service_config
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")

@@ -26,5 +26,5 @@ def moto() -> ObjectStoreServer:
     log = Path(tempfile.gettempdir()) / f"quark-moto-{port}.log"
     process = start(command, log, lambda: listens(port))
     endpoint = f"http://127.0.0.1:{port}"
-    httpx.put(f"{endpoint}/{BUCKET}").raise_for_status()
+    httpx.put(f"{endpoint}/{BUCKET}", timeout=60).raise_for_status()
     return ObjectStoreServer(endpoint, process.pid)

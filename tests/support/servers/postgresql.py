@@ -27,7 +27,7 @@ from tests.support.ports import lasting_port
 APT = "apt-get install postgresql-15"
 OLDEST = 15
 USER, PASSWORD = "quark", "pass:w%rd@/"
-_READY_SECONDS = 30.0
+_READY_SECONDS = 120.0
 
 
 class PostgresqlServer:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def start(
-    command: Sequence[str], log: Path, is_ready: Callable[[], bool], *, seconds: float = 60
+    command: Sequence[str], log: Path, is_ready: Callable[[], bool], *, seconds: float = 150
 ) -> subprocess.Popen[bytes]:
     """Start a server and wait until it answers; it is stopped when this process ends at last.
 

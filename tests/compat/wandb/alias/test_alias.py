@@ -16,7 +16,7 @@ import quark.compat.wandb as shim
 from quark.compat.launching import FOLDER
 from quark.compat.wandb.namespaces import CONTENTS
 
-_TIMEOUT_SECONDS = 60
+_TIMEOUT_SECONDS = 180
 
 
 def outcome(
