@@ -24,7 +24,13 @@ _FOREIGN_SETTINGS = ("WANDB_", "QUARK_", "XDG_")
 _TEST_SETTINGS = "QUARK_TEST_"
 
 # A test's time is no verdict here (benchmarks measure), and a failure must print how to repeat it.
-hypothesis.settings.register_profile("quark", deadline=None, print_blob=True, database=None)
+hypothesis.settings.register_profile(
+    "quark",
+    deadline=None,
+    print_blob=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("quark")
 
 

@@ -65,6 +65,7 @@ RUN_SCHEMA = Schema(
             "('merge_claimed_until_us', '0')",
         ),
     ),
+    cache_kib=256,  # a service has hundreds of them open, each by several connections
 )
 
 

@@ -18,10 +18,15 @@ _RETRY_SECONDS = 0.005
 @dataclass(frozen=True, slots=True)
 class Schema:
     """What a file holds. ``migrations[n]`` are the statements from version n to n + 1; released
-    ones never change. The first makes a table ``meta (name, value)``."""
+    ones never change. The first makes a table ``meta (name, value)``.
+
+    Each connection keeps up to ``cache_kib`` of a file's pages for itself; the kernel keeps them
+    anyway, once for all.
+    """
 
     name: str
     migrations: tuple[tuple[str, ...], ...]
+    cache_kib: int = 2000  # as SQLite has it
 
     @property
     def version(self) -> int:
@@ -52,6 +57,7 @@ def open_writer(
         _set_journal(connection, "DELETE" if is_network_path(path) else "WAL", busy_timeout_seconds)
         if _version(connection, path, schema) < schema.version:
             _migrate(connection, path, schema)
+        _limit_cache(connection, schema)
     except BaseException:
         connection.close()
         raise
@@ -79,6 +85,7 @@ def open_reader(path: Path, schema: Schema, *, busy_timeout_seconds: float) -> s
                 path, schema, create=False, busy_timeout_seconds=busy_timeout_seconds
             ).close()
         connection.execute("PRAGMA query_only=1")
+        _limit_cache(connection, schema)
     except BaseException:
         connection.close()
         raise
@@ -108,6 +115,10 @@ def _connect_frozen(path: Path, busy_timeout_seconds: float) -> sqlite3.Connecti
     log = path.with_name(path.name + "-wal")
     has_log = log.exists() and log.stat().st_size > 0
     return _connect(path, "rw" if has_log else "ro&immutable=1", busy_timeout_seconds)
+
+
+def _limit_cache(connection: sqlite3.Connection, schema: Schema) -> None:
+    connection.execute(f"PRAGMA cache_size=-{schema.cache_kib}")
 
 
 def _set_journal(connection: sqlite3.Connection, mode: str, timeout_seconds: float) -> None:

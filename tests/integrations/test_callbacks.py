@@ -6,7 +6,7 @@ import pytest
 
 from tests.integrations.training import artifacts, column, table, trained, values
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_keras_keeps_epochs_batches_and_checkpoints() -> None:

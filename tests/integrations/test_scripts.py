@@ -8,7 +8,7 @@ import pytest
 
 from tests.integrations.training import HERE, artifacts, column, opened, table, trained, values
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SCRIPTS = HERE / "scripts"
 

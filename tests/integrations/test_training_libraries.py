@@ -12,7 +12,7 @@ import pytest
 
 from tests.integrations.training import artifacts, column, opened, table, trained, values
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_transformers_trainer_keeps_its_log_history() -> None:

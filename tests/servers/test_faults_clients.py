@@ -18,7 +18,7 @@ import pytest
 from tests.servers.loads import HealthyClient
 from tests.support.processes import ServiceProcess, ask, wait_until
 
-pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
+pytestmark = pytest.mark.timeout(900)  # processes start slowly on a busy machine
 
 MIB = 1024 * 1024
 

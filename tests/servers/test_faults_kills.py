@@ -74,7 +74,7 @@ def figures(started: list[Training]) -> dict[str, float]:
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_service_killed_twenty_times_under_four_trainings_has_all_of_it_once(
     tmp_path: Path,
 ) -> None:

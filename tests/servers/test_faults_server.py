@@ -20,7 +20,7 @@ from tests.support.processes import ServiceProcess, ask, remount, small_disk, wa
 from tests.support.servers.postgresql import own_server
 from tests.support.wall_clock import WallClock
 
-pytestmark = pytest.mark.timeout(300)  # processes start slowly on a busy machine
+pytestmark = pytest.mark.timeout(900)  # processes start slowly on a busy machine
 
 DAY_SECONDS = 86_400.0
 _FIRST_CALLS = 200
