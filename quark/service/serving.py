@@ -18,7 +18,7 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -219,26 +219,25 @@ class _Workers:
             with WorkerMetrics() as metrics:
                 while len(self._workers) < self._config.workers and not self._is_stopping:
                     self._workers.append(_Worker(self._config, self._listener))
-                self._wait_until_ready(metrics)
+                is_told = False
                 while not self._is_stopping:
-                    wait([self._bell], _LOOK_SECONDS)
+                    self._hear(_LOOK_SECONDS)
                     self._replace_dead(metrics)
+                    if not is_told and all(worker.is_ready for worker in self._workers):
+                        is_told = True
+                        self._ready()
+                self._hear(0)
                 return self._end()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _wait_until_ready(self, metrics: WorkerMetrics) -> None:
-        while not self._is_stopping:
-            beginning = [worker for worker in self._workers if not worker.is_ready]
-            if not beginning:
-                self._ready()
-                return
-            heard = wait([self._bell, *(worker.line for worker in beginning)])
-            for worker in beginning:
-                if worker.line in heard:
-                    worker.hear()
-            self._replace_dead(metrics)
+    def _hear(self, seconds: float) -> None:
+        """Take up what workers say within so long, or until a signal comes."""
+        beginning = {worker.line: worker for worker in self._workers if not worker.is_ready}
+        for heard in wait([self._bell, *beginning], seconds):
+            if heard is not self._bell:
+                beginning[cast(socket.socket, heard)].hear()
 
     def _replace_dead(self, metrics: WorkerMetrics) -> None:
         for number, worker in enumerate(self._workers):
