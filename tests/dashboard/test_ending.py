@@ -43,7 +43,7 @@ def test_who_presses_ctrl_c_while_a_view_is_worked_out_sees_no_fault(tmp_path: P
         assert started.stdout is not None
         found = re.search(r":(\d+)/ui/enter\?token=(\S+)", started.stdout.readline())
         assert found is not None
-        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=20) as line:
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=60) as line:
             cookie = f"Cookie: quark_ui_{found[1]}={found[2]}"
             line.sendall(
                 f"GET /ui/api/slow HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n\r\n".encode()

@@ -36,7 +36,7 @@ class Crowd:
             self.connections.append(self.connect())
 
     def connect(self) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self._port), 10)
+        connection = socket.create_connection(("127.0.0.1", self._port), 60)
         connection.setblocking(False)
         return connection
 
@@ -238,7 +238,7 @@ def test_bodies_that_are_not_whole_yet_have_a_limit_together(service: ServicePro
     senders: list[threading.Thread] = []
     connections = []
     for _ in range(24):
-        connection = socket.create_connection(("127.0.0.1", service.port), 20)
+        connection = socket.create_connection(("127.0.0.1", service.port), 60)
         connections.append(connection)
         senders.append(threading.Thread(target=_send_most, args=(service, connection)))
         senders[-1].start()

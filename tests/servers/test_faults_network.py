@@ -61,7 +61,7 @@ def settings(proxy: Proxy, service: RunningService, tmp_path: Path, **changes: A
         "user_key": service.key,
         "storage_dir": str(tmp_path / "local"),
         "ship_interval_seconds": 0.01,
-        "persistence_timeout_seconds": 4.0,
+        "persistence_timeout_seconds": 8.0,
         "finish_timeout_seconds": 60.0,
         "capture_environment": False,
         **changes,
@@ -144,7 +144,7 @@ def test_whatever_the_network_does_everything_arrives_once_and_no_step_waits(
     took_seconds.sort()
     print(f"{step} steps, {proxy.traffic}, slowest 20 calls {took_seconds[-1] * 1e3:.1f} ms")
     # The shortest that the client waits for anything; once, the machine itself may stand still.
-    assert took_seconds[-2] < 4.0
+    assert took_seconds[-2] < 8.0
     assert proxy.traffic.cut > 0
 
 
@@ -155,7 +155,7 @@ def test_an_answer_that_is_lost_after_the_commit_stores_nothing_twice(
     from quark.persistence.http_store import HttpStore
     from quark.persistence.service_client import ServiceClient
 
-    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=4.0))
+    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=8.0))
     create_run(store)
     for seq, link in enumerate(
         (
@@ -190,7 +190,7 @@ def test_a_request_that_ends_in_the_middle_of_its_body_stores_nothing(
     from quark.persistence.http_store import HttpStore
     from quark.persistence.service_client import ServiceClient
 
-    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=10.0))
+    store = HttpStore(ServiceClient(proxy.url, service.key, timeout_seconds=60.0))
     create_run(store)
     one = batch(1, 5_000, losses(1, [1.0] * 5_000))
     for by in ("rst", "fin"):
@@ -214,7 +214,7 @@ def test_a_slow_link_delays_and_never_starves(
     session = opened(chosen)
     log_steps(session, 0, 10)
     assert session.flush() == 0
-    with proxy.during(Link(bytes_per_second=25_000)):
+    with proxy.during(Link(bytes_per_second=15_000)):
         before = proxy.traffic.request_bytes
         began = time.monotonic()
         log_steps(session, 10, 5_990)

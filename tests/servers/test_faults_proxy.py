@@ -55,7 +55,7 @@ def proxy(echo: Echo) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def connected(proxy: Proxy, *, seconds: float = 10) -> Iterator[socket.socket]:
+def connected(proxy: Proxy, *, seconds: float = 60) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", proxy.port), seconds) as connection:
         yield connection
 

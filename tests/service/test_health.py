@@ -40,7 +40,11 @@ def state(tmp_path: Path) -> Iterator[ServiceState]:
 
 def counted(service: RunningService) -> dict[str, float]:
     """Return the samples of /metrics by name and labels."""
-    answer = httpx.get(f"{service.url}/metrics", headers={"Authorization": f"Bearer {service.key}"})
+    answer = httpx.get(
+        f"{service.url}/metrics",
+        headers={"Authorization": f"Bearer {service.key}"},
+        timeout=60,
+    )
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = (line for line in answer.text.splitlines() if not line.startswith("#"))
@@ -48,7 +52,9 @@ def counted(service: RunningService) -> dict[str, float]:
 
 
 def test_a_service_that_runs_says_so_to_anybody(service: RunningService) -> None:
-    alive, ready = (httpx.get(f"{service.url}/{path}") for path in ("healthz", "readyz"))
+    alive, ready = (
+        httpx.get(f"{service.url}/{path}", timeout=60) for path in ("healthz", "readyz")
+    )
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
@@ -95,7 +101,7 @@ def test_what_a_service_did_is_counted_without_names(service: RunningService) ->
 
 def test_paths_that_are_no_routes_are_one_label(service: RunningService) -> None:
     for path in ("a", "b", "c"):
-        httpx.get(f"{service.url}/{path}")
+        httpx.get(f"{service.url}/{path}", timeout=60)
 
     found = counted(service)
 
@@ -109,7 +115,9 @@ def test_a_full_disk_is_not_ready(tmp_path: Path) -> None:
     with running_service(
         service_config(tmp_path / "root", min_free_bytes=10 * free_bytes)
     ) as service:
-        alive, ready = (httpx.get(f"{service.url}/{path}") for path in ("healthz", "readyz"))
+        alive, ready = (
+            httpx.get(f"{service.url}/{path}", timeout=60) for path in ("healthz", "readyz")
+        )
 
     assert alive.status_code == 200
     assert ready.status_code == 503

@@ -21,7 +21,7 @@ def test_json_is_small_but_documents_may_be_large(tmp_path: Path) -> None:
     with running_service(config) as running:
         headers = {"Authorization": f"Bearer {running.key}"}
         base = f"{running.url}/api/v1/workspaces/-"
-        with httpx.Client(trust_env=False, base_url=base, headers=headers) as client:
+        with httpx.Client(trust_env=False, base_url=base, headers=headers, timeout=60) as client:
             client.post("/runs", json={"project": "p", "run_id": "r"}).raise_for_status()
             rows = [{"step": step, "values": {"loss": 0.5}} for step in range(1000)]
             refused = client.post("/runs/r/metrics", json={"rows": rows})

@@ -211,7 +211,7 @@ def test_a_connection_that_is_made_during_a_stop_is_answered_once(tmp_path: Path
             answered = b""
             while piece := line.recv(65536):
                 answered += piece
-        with socket.create_connection((url.host, url.port), timeout=5) as silent:
+        with socket.create_connection((url.host, url.port), timeout=SECONDS) as silent:
             assert silent.recv(1) == b""
 
     assert answered.count(b"HTTP/1.1 ") == 1

@@ -43,7 +43,7 @@ def request_by_way_of(
         "persistence_url": place.url_by_way_of(url),
         "user_key": place.key,
         "storage_dir": str(Path.cwd()),
-        "persistence_timeout_seconds": 5.0,
+        "persistence_timeout_seconds": 10.0,
         "finish_timeout_seconds": 2.0,
         **changes,
     }
@@ -151,7 +151,7 @@ def test_a_cut_of_the_network_delays_no_step_and_loses_nothing(
     assert session.flush(60) == 0
     session.end_run()
 
-    assert slowest < 4.0  # a request would have waited 5 s
+    assert slowest < 8.0  # a request would have waited 10 s
     store = place.store()
     assert losses(store, session.run_id) == [float(step) for step in range(3_000)]
     assert store.records.get_run(session.run_id).status == "completed"
@@ -179,7 +179,7 @@ def test_a_run_ends_by_its_deadline_without_the_service_and_tells_where_the_rest
     proxy.cut()
     artifacts.close()
 
-    assert took_seconds < 20  # finish_timeout_seconds is 2; a request would have waited 5
+    assert took_seconds < 60  # finish_timeout_seconds is 2; the service never answers
     told = capsys.readouterr().err
     journal = tmp_path / ".quark" / "runs" / session.run_id / "journal"
     assert f"records of run {session.run_id} have not reached the store yet" in told
