@@ -210,7 +210,7 @@ class _Workers:
         self._log = JsonLog()
         self._is_stopping = False
         # A signal handler may take no lock, so no event: what it interrupts may hold it.
-        self._bell, self._rope = socket.socketpair()
+        self._wake_reader, self._wake_writer = socket.socketpair()
         self._workers: list[_Worker] = []
 
     def run(self) -> int:
@@ -235,8 +235,8 @@ class _Workers:
     def _hear(self, seconds: float) -> None:
         """Take up what workers say within so long, or until a signal comes."""
         beginning = {worker.line: worker for worker in self._workers if not worker.is_ready}
-        for heard in wait([self._bell, *beginning], seconds):
-            if heard is not self._bell:
+        for heard in wait([self._wake_reader, *beginning], seconds):
+            if heard is not self._wake_reader:
                 beginning[cast(socket.socket, heard)].hear()
 
     def _replace_dead(self, metrics: WorkerMetrics) -> None:
@@ -247,7 +247,7 @@ class _Workers:
             self._log.line("worker died", level="error", pid=pid, code=code)
             worker.line.close()
             metrics.forget(pid)
-            wait([self._bell], _RESTART_SECONDS)
+            wait([self._wake_reader], _RESTART_SECONDS)
             if not self._is_stopping:
                 self._workers[number] = _Worker(self._config, self._listener)
 
@@ -273,7 +273,7 @@ class _Workers:
                 worker.process.kill()
             os._exit(EXIT_KILLED)
         self._is_stopping = True
-        self._rope.send(b"\0")
+        self._wake_writer.send(b"\0")
 
 
 def _as_flags(config: ServiceConfig) -> dict[str, Any]:

@@ -132,6 +132,9 @@ def test_keys_say_along_what_they_were_defined(store: EmbeddedStore) -> None:
 def test_the_folder_tells_where_a_run_comes_from_and_follows_no_link(store: EmbeddedStore) -> None:
     folder = store.run_dir("run-1")
     assert folder is not None
+    # A service has a folder for a run that was sent to it, with nothing of the training's own.
+    assert folder.is_dir()
+    assert ask(store, "/runs/{run_id}/about", RUN)["has_folder"] is False
     (folder / "files" / "deep").mkdir(parents=True)
     (folder / "files" / "deep" / "model.pt").write_bytes(b"12345")
     (folder / "files" / "stolen").symlink_to("/etc/passwd")

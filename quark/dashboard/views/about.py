@@ -20,21 +20,21 @@ _METADATA, _RUNTIME, _FILES = "run_metadata.json", "runtime_env.json", "files"
 
 
 def about(place: Place, asked: Asked) -> dict[str, Any]:
-    """Return what the run's folder says of it; ``has_folder`` is False where this store has none.
+    """Return what the run's folder says of it.
 
-    ``metadata`` and ``runtime`` are the files that were written before training began, ``files``
-    what lies in the folder of the run's own files.
+    ``has_folder`` is False where this store has nothing of what the training wrote into its folder,
+    as a service has not. ``metadata`` and ``runtime`` are the files that were written before
+    training began, ``files`` what lies in the folder of the run's own files.
     """
     run_id = asked["run_id"]
     place.store.records.get_run(run_id)
     folder = place.store.run_dir(run_id)
-    if folder is None or not folder.is_dir():
-        return {"has_folder": False, "metadata": {}, "runtime": {}, "files": [], "more_files": 0}
-    names = list(_names(folder / _FILES))
+    metadata, runtime = _read(folder, _METADATA), _read(folder, _RUNTIME)
+    names = [] if folder is None else list(_names(folder / _FILES))
     return {
-        "has_folder": True,
-        "metadata": _read(folder / _METADATA),
-        "runtime": _read(folder / _RUNTIME),
+        "has_folder": bool(metadata or runtime or names),
+        "metadata": metadata,
+        "runtime": runtime,
         "files": [
             {"name": name, "size_bytes": size_bytes} for name, size_bytes in names[:_MAX_FILES]
         ],
@@ -50,7 +50,10 @@ def value(place: Place, asked: Asked) -> dict[str, Any]:
     return {"value": jsonio.to_plain(values.get(asked.text("name") or ""))}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(folder: Path | None, name: str) -> dict[str, Any]:
+    if folder is None:
+        return {}
+    path = folder / name
     try:
         if path.is_symlink() or path.stat().st_size > _MAX_FILE_BYTES:
             return {}

@@ -46,6 +46,8 @@ export function Files({ about }) {
       ? html`<table class="table"><tbody>${shown.map((one) => html`<tr key=${one.name}><td class="mono" title=${one.name}>${one.name}</td><td class="numeric">${bytes(one.size_bytes)}</td></tr>`)}</tbody></table>
           ${shown.length < about.files.length && html`<button type="button" onClick=${() => setAll(true)}>Show all ${about.files.length}</button>`}
           ${all && about.more_files > 0 && html`<p class="quiet">and ${about.more_files} more in the run's folder</p>`}`
-      : html`<p class="quiet">The run left no files. <code>run.save("model.pt")</code> keeps one.</p>`}
+      : !about.has_folder
+        ? html`<p class="quiet">What the run saved is in its folder on the machine that trained it. Artifacts come here.</p>`
+        : html`<p class="quiet">The run left no files. <code>run.save("model.pt")</code> keeps one.</p>`}
   </section>`;
 }
